@@ -1,0 +1,3 @@
+package inventory
+
+var bootMessages = map[string]string{}

@@ -1,0 +1,3 @@
+package inventory
+
+var conductorMessages = map[string]string{}

@@ -1,0 +1,3 @@
+package inventory
+
+var findingMessages = map[string]string{}

@@ -1,0 +1,3 @@
+package inventory
+
+var firmwareMessages = map[string]string{}
