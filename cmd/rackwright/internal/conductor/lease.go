@@ -1,0 +1,93 @@
+package conductor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// ErrLease: too little of the claim's lease is left to begin a hardware write.
+// Nothing was sent; the next tick does it under a fresh lease.
+var ErrLease = errors.New("too little lease left for a hardware write")
+
+// lease watches one claim by the monotonic clock: a BMC cannot check a token,
+// so a write may only leave while nobody else can hold the tick.
+type lease struct {
+	c     *Conductor
+	mu    sync.Mutex
+	held  inventory.Claim
+	until time.Time // monotonic
+}
+
+// newLease counts from the moment before the store was asked, by our own
+// monotonic clock: the store's clock may be another machine's, and we never
+// believe in more time than was granted.
+func newLease(c *Conductor, claim inventory.Claim, asked time.Time) *lease {
+	return &lease{c: c, held: claim, until: asked.Add(c.Timing.Lease)}
+}
+
+func (l *lease) claim() inventory.Claim {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held
+}
+
+func (l *lease) left() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Until(l.until)
+}
+
+// guard renews a lease that has grown short, then checks it (lifecycle.md L6).
+func (l *lease) guard(ctx context.Context) error {
+	if l.left() < l.c.Timing.Margin {
+		if err := l.renew(ctx); err != nil {
+			return err
+		}
+	}
+	if left := l.left(); left < l.c.Timing.Margin {
+		return fmt.Errorf("%s: %s of %s: %w", l.claim().Subject, left.Round(time.Millisecond), l.c.Timing.Margin, ErrLease)
+	}
+	return nil
+}
+
+func (l *lease) renew(ctx context.Context) error {
+	begun := time.Now()
+	claim, err := l.c.Store.Renew(ctx, l.claim())
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until, l.held = begun.Add(l.c.Timing.Lease), claim
+	return nil
+}
+
+// extend lifts the tick's cut and renews until stopped. When the claim is lost
+// the context ends, so that an upload does not go on under somebody else.
+func (l *lease) extend(ctx context.Context) (context.Context, context.CancelFunc) {
+	long, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(l.c.Timing.Renew)
+		defer tick.Stop()
+		for {
+			select {
+			case <-long.Done():
+				return
+			case <-tick.C:
+			}
+			err := l.renew(long)
+			if errors.Is(err, inventory.ErrStale) || (err != nil && l.left() < l.c.Timing.Margin*2/3) {
+				cancel(fmt.Errorf("claim lost during long work: %w", errors.Join(err, inventory.ErrStale)))
+				return
+			}
+		}
+	}()
+	return long, func() { cancel(context.Canceled); <-done }
+}
