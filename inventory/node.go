@@ -24,9 +24,11 @@ type Node struct {
 	ID        NodeID     `json:"id"`
 	Rack      RackID     `json:"rack"`
 	Kind      NodeKind   `json:"kind"`
-	Address   string     `json:"address"`        // "A12/C07"
-	Slot      string     `json:"slot"`           // path in the rack type, "C07"
-	Type      string     `json:"type,omitempty"` // product as ordered
+	Address   string     `json:"address"`          // "A12/C07"
+	Slot      string     `json:"slot"`             // path in the rack type, "C07"
+	Type      string     `json:"type,omitempty"`   // product as ordered
+	Vendor    string     `json:"vendor,omitempty"` // manufacturer as ordered
+	Note      string     `json:"note,omitempty"`   // the note of the manifest's row
 	Profile   string     `json:"profile,omitempty"`
 	Serial    string     `json:"serial,omitempty"` // as expected; identity rules decide what was seen
 	BMC       Endpoint   `json:"bmc,omitzero"`
