@@ -1,3 +1,12 @@
 package inventory
 
-var conductorMessages = map[string]string{}
+var conductorMessages = map[string]string{
+	"conductor.error":       "Tell the operator of the server: this step has failed five times. {0}",
+	"conductor.over_budget": "Look at {0}: {1} has taken longer than {2}. Do not power it off during a flash.",
+	"conductor.unreachable": "Check power and management cable of {0}: its BMC does not answer. {1}",
+	"conductor.ask":         "Start {1} for {0}: nobody has asked for it yet.",
+	"conductor.no_plan":     "Make a firmware plan for {0} first. {1}",
+	"conductor.triage":      "Look at {0}: {1}. A person decides: repair, or return with a reason.",
+	"conductor.no_agent":    "Look at the console of {0}: its burn-in agent has been silent for {1}.",
+	"conductor.login":       "Give the BMC password of {0}: neither the new nor the old one works.",
+}
