@@ -43,6 +43,8 @@ func (c Certificate) approved() error {
 			return fmt.Errorf("two approvals as %s: %w", a.Part, inventory.ErrInvalid)
 		case a.Person == "" || a.Name == "" || a.Role == "" || a.At.IsZero():
 			return fmt.Errorf("approval as %s lacks person, name, role or time: %w", a.Part, inventory.ErrInvalid)
+		case !mayApprove(a):
+			return fmt.Errorf("%s signs as %s with role %s, which may not: %w", a.Person, a.Part, a.Role, inventory.ErrDenied)
 		case a.Draft != digest:
 			return fmt.Errorf("%s approved draft %s, this is %s; both must approve the same digest: %w", a.Part, a.Draft, digest, inventory.ErrDenied)
 		}
@@ -55,6 +57,14 @@ func (c Certificate) approved() error {
 		return fmt.Errorf("acceptor is the deliverer (%s); two different persons must sign: %w", by[Acceptor].Person, inventory.ErrDenied)
 	}
 	return nil
+}
+
+// mayApprove is the row of the role matrix (interface.md §5).
+func mayApprove(a Approval) bool {
+	if a.Part == Acceptor {
+		return a.Role == inventory.RoleAcceptor
+	}
+	return a.Role == inventory.RoleTechnician || a.Role == inventory.RoleVendor
 }
 
 func (c Certificate) waived() error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 // Scale is the name of the scale a rack's tests belong to; "L10" to "L12" (rack
@@ -20,6 +21,7 @@ const Scale = "rack integration L10-L12"
 // cited document is absent or the chain does not reach the head; the error
 // joins every reason.
 func Draft(c Case) (Certificate, error) {
+	c.Now = c.Now.UTC().Truncate(time.Millisecond) // what the certificate can say
 	var faults []error
 	for _, f := range CheckGates(c) {
 		faults = append(faults, f)
@@ -62,8 +64,8 @@ func compose(c Case) (Certificate, error) {
 	}
 	names := c.names()
 	for _, w := range c.Waivers {
-		if w.Approver == "" {
-			continue // only asked for; it opens nothing
+		if !lifecycle.Valid(w, cert.FrozenAt) {
+			continue // asked for only, or expired: it opens nothing; the row is in waivers.json
 		}
 		cert.Waivers = append(cert.Waivers, WaiverLine{Waiver: w, RequesterName: names[w.Requester], ApproverName: names[w.Approver]})
 	}

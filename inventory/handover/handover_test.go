@@ -261,6 +261,7 @@ func TestIssueRefuses(t *testing.T) {
 		"two deliverers":  func(a []handover.Approval) []handover.Approval { a[0].Part = handover.Deliverer; return a },
 		"third approval":  func(a []handover.Approval) []handover.Approval { b := a[0]; b.Person = eve; return append(a, b) },
 		"no name":         func(a []handover.Approval) []handover.Approval { a[0].Name = ""; return a },
+		"role":            func(a []handover.Approval) []handover.Approval { a[0].Role = inventory.RoleAdmin; return a },
 		"part not a side": func(a []handover.Approval) []handover.Approval { a[0].Part = "witness"; return a },
 	} {
 		if _, err := handover.Issue(draft, change(approvals(t, draft)), siteKey, now); err == nil {
@@ -302,6 +303,12 @@ func TestWaivers(t *testing.T) {
 	r := verify(pkg, trust())
 	if !r.Verified() || !r.AcceleratorsUntested || !strings.Contains(r.Verdict(), handover.AcceleratorsUntested) {
 		t.Errorf("%s", r.Verdict())
+	}
+	old := c // an expired waiver beside a valid one stands in the record for ever and harms nothing
+	old.Waivers = append([]inventory.Waiver{{ID: "01WOLD", Gate: lifecycle.GateSuite, Subject: subjects[0], Reason: "old", Requester: ann, Approver: eve,
+		Until: now.Add(-time.Hour)}}, c.Waivers...)
+	if r := verify(pack(t, old), trust()); !r.Verified() || len(r.Certificate.Waivers) != len(c.Waivers) {
+		t.Errorf("with an expired waiver: %s", r.Verdict())
 	}
 	for name, spoil := range map[string]func(*inventory.Waiver){
 		"expired": func(w *inventory.Waiver) { w.Until = now }, "one person": func(w *inventory.Waiver) { w.Approver = w.Requester },

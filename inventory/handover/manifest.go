@@ -25,6 +25,7 @@ const (
 	entryEvents      = "events.jsonl"
 	entryPeople      = "people.json"
 	entryType        = "racktype.json"
+	entryComponents  = "components.json"
 	evidenceDir      = "evidence/"
 )
 

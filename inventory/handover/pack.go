@@ -58,6 +58,7 @@ func contents(cert Certificate, c Case) (map[string][]byte, error) {
 		out[name] = raw
 	}
 	add(entryCertificate, func() ([]byte, error) { return canonical(cert) })
+	add(entryComponents, func() ([]byte, error) { return canonical(partsOf(c)) })
 	add(entryHTML, func() ([]byte, error) { return page(cert) })
 	add(entryInventory, func() ([]byte, error) { return asBuilt(c) })
 	add(entryFindings, func() ([]byte, error) { return canonical(listOf(c.Findings)) })
@@ -83,6 +84,20 @@ func contents(cert Certificate, c Case) (map[string][]byte, error) {
 }
 
 func evidenceName(d inventory.Digest) string { return evidenceDir + d.Hex() + ".json" }
+
+// partList is one value of components.json: what was ordered and what was seen.
+type partList struct {
+	Expected []inventory.Component `json:"expected,omitempty"`
+	Observed []inventory.Component `json:"observed,omitempty"`
+}
+
+func partsOf(c Case) map[inventory.NodeID]partList {
+	out := make(map[inventory.NodeID]partList, len(c.Nodes))
+	for _, n := range c.Nodes {
+		out[n.ID] = partList{Expected: c.Expected[n.ID], Observed: c.Observed[n.ID]}
+	}
+	return out
+}
 
 // listOf keeps an empty list from becoming null.
 func listOf[T any](list []T) []T {
@@ -159,8 +174,13 @@ func list(content map[string][]byte) []ManifestEntry {
 
 func writeZip(w io.Writer, content map[string][]byte, at time.Time) error {
 	names := make([]string, 0, len(content))
-	for name := range content {
+	total := 0
+	for name, raw := range content {
 		names = append(names, name)
+		if total += len(raw); len(raw) > maxEntry || total > maxTotal || len(names) > maxEntries {
+			return fmt.Errorf("entry %s: the package grows beyond what VerifyPackage reads (%d bytes an entry, %d in all, %d entries): %w",
+				name, maxEntry, maxTotal, maxEntries, inventory.ErrInvalid)
+		}
 	}
 	sort.Strings(names)
 	z := zip.NewWriter(w)

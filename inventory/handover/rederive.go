@@ -43,10 +43,15 @@ func rebuild(content map[string][]byte, cert Certificate) (Case, error) {
 	if d := inventory.DigestOf(c.TypeDocument); d != cert.TypeDigest || d != cert.Rack.Type.Digest {
 		return c, badEntry(entryType, "has digest %s, the certificate names %s", d, cert.TypeDigest)
 	}
-	for name, into := range map[string]any{entryType: &c.Type, entryFindings: &c.Findings, entryWaivers: &c.Waivers} {
+	var parts map[inventory.NodeID]partList
+	for name, into := range map[string]any{entryType: &c.Type, entryFindings: &c.Findings, entryWaivers: &c.Waivers, entryComponents: &parts} {
 		if err := json.Unmarshal(content[name], into); err != nil {
 			return c, &entryError{entry: name, err: err}
 		}
+	}
+	c.Expected, c.Observed = map[inventory.NodeID][]inventory.Component{}, map[inventory.NodeID][]inventory.Component{}
+	for id, p := range parts {
+		c.Expected[id], c.Observed[id] = p.Expected, p.Observed
 	}
 	var err error
 	if c.Entries, err = readEvents(content[entryEvents]); err != nil {
@@ -166,9 +171,6 @@ func checkPeople(raw []byte, cert Certificate) error {
 func compareDraft(cert, again Certificate) error {
 	cert.Approvals, cert.IssuedAt, cert.Key, cert.Signature = nil, again.IssuedAt, "", ""
 	again.Gates = cert.Gates // compared one by one before
-	for i := range min(len(cert.Members), len(again.Members)) {
-		again.Members[i].Fingerprint = cert.Members[i].Fingerprint // parts are not in the package as data
-	}
 	for _, part := range []struct {
 		name      string
 		got, want any

@@ -48,7 +48,7 @@ var evidenceEntry = regexp.MustCompile(`^evidence/[0-9a-f]{64}\.json$`)
 func knownEntry(name string) bool {
 	switch name {
 	case entryManifest, entrySignature, entryKey, entrySums, entryReadme, entryCertificate, entryHTML, entryInventory,
-		entryFindings, entryWaivers, entryEvents, entryPeople, entryType:
+		entryFindings, entryWaivers, entryEvents, entryPeople, entryType, entryComponents:
 		return true
 	}
 	return evidenceEntry.MatchString(name)

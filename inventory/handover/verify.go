@@ -124,7 +124,7 @@ func checkEntries(content map[string][]byte, m Manifest) error {
 			return badEntry(name, "entry is not in the signed list")
 		}
 	}
-	for _, name := range []string{entryKey, entrySums, entryReadme, entryCertificate, entryHTML, entryInventory, entryFindings, entryWaivers, entryEvents, entryPeople, entryType} {
+	for _, name := range []string{entryKey, entrySums, entryReadme, entryCertificate, entryHTML, entryInventory, entryFindings, entryWaivers, entryEvents, entryPeople, entryType, entryComponents} {
 		if !listed[name] {
 			return badEntry(name, "entry is missing")
 		}
