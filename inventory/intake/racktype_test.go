@@ -8,6 +8,7 @@ import (
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/intake"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 func TestEmbeddedRackTypes(t *testing.T) {
@@ -79,6 +80,9 @@ func TestParseRackTypeRefuses(t *testing.T) {
 		"height":         {"height: 1", "height: 0", "does not fit"},
 		"huge height":    {"height: 1", "height: 9000000000000000000", "does not fit"},
 		"version":        {"version: 1", "version: 0", "write 1 or more"},
+		"unknown gate":   {"gate: ntp.set", "gate: ntp.sat", "write ntp.set"},
+		"derived gate":   {"gate: ntp.set, by: not_applicable", "gate: as_found, by: checklist", "the law does not leave that"},
+		"unknown retest": {"version: 1", "version: 1\nretest: [rack.soaks]", "write rack.soak"},
 		"wrong type":     {"version: 1", "version: one", "line"},
 	} {
 		_, err := intake.ParseRackType(strings.NewReader(strings.Replace(smallType, tc.old, tc.new, 1)))
@@ -104,4 +108,35 @@ func FuzzParseRackType(f *testing.F) {
 			t.Fatalf("accepted type has no digest or slots: %v", err)
 		}
 	})
+}
+
+// TestEveryGateHasAProducer: for each embedded type, kind and gate of the law
+// there is a producer, and in the hall without BMC access none of them is a machine.
+func TestEveryGateHasAProducer(t *testing.T) {
+	types, err := intake.RackTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rt := range types {
+		declared := map[inventory.Gate]bool{}
+		for _, g := range rt.Gates {
+			declared[g.Gate] = true
+		}
+		for _, g := range []inventory.Gate{"ntp.set", "log.forwarding", "lockdown", "bios.settings", "bmc.settings", "attestation"} {
+			if !declared[g] {
+				t.Errorf("%s does not say what becomes of gate %s", rt.Name, g)
+			}
+		}
+		for _, s := range lifecycle.Specs() {
+			for _, slot := range rt.Slots {
+				by, why := lifecycle.ProducerOf(s, rt, slot.Kind)
+				if by == inventory.ByDeclaration && why == "" {
+					t.Errorf("%s: gate %s does not apply to %s without a reason", rt.Name, s.Gate, slot.Kind)
+				}
+				if rt.Name == "paper-4" && s.Milestone != "" && by == inventory.ByMachine {
+					t.Errorf("paper-4: gate %s waits for a machine", s.Gate)
+				}
+			}
+		}
+	}
 }

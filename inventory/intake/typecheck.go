@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 const maxUnits = 60 // rack units of the tallest rack we accept
@@ -115,9 +116,17 @@ func checkSlots(slots []inventory.Slot, fault func(string, ...any)) map[inventor
 
 func checkRules(t inventory.RackType, members map[inventory.NodeKind]int, fault func(string, ...any)) {
 	seen := map[inventory.GateRule]bool{}
+	known := gateIDs()
+	for _, g := range t.Retest {
+		if _, ok := lifecycle.Find(g, true); !ok {
+			fault("retest %q: unknown rack gate, %s", g, near(string(g), known))
+		}
+	}
 	for _, g := range t.Gates {
-		if g.Gate == "" {
-			fault("a gate rule names no gate")
+		if !oneOf(string(g.Gate), known) {
+			fault("gate %q: unknown, %s", g.Gate, near(string(g.Gate), known))
+		} else if !effective(t, g) {
+			fault("gate %s by %s: the law does not leave that to a rack type", g.Gate, g.By)
 		}
 		if !oneOf(string(g.By), producers()) {
 			fault("gate %s: unknown producer %q, %s", g.Gate, g.By, hint(string(g.By), producers()))
@@ -134,4 +143,51 @@ func checkRules(t inventory.RackType, members map[inventory.NodeKind]int, fault 
 		}
 		seen[key] = true
 	}
+}
+
+func gateIDs() []string {
+	var out []string
+	for _, s := range lifecycle.Specs() {
+		out = append(out, string(s.Gate))
+	}
+	return out
+}
+
+// near is a hint without the whole list: the law has too many gates to print.
+func near(word string, known []string) string {
+	if n := nearest(word, known); n != "" {
+		return "write " + n
+	}
+	return "see the gate table of inventory/lifecycle"
+}
+
+// effective asks the law whether it follows the rule; a rule it ignores would
+// promise on paper what never happens.
+func effective(t inventory.RackType, g inventory.GateRule) bool {
+	only := t
+	only.Gates = []inventory.GateRule{g}
+	for _, rack := range []bool{false, true} {
+		s, ok := lifecycle.Find(g.Gate, rack)
+		if !ok || rack && g.Kind != "" {
+			continue
+		}
+		kinds := []inventory.NodeKind{g.Kind}
+		if g.Kind == "" && !rack {
+			kinds = kindsOf(t)
+		}
+		for _, k := range kinds {
+			if by, _ := lifecycle.ProducerOf(s, only, k); by == g.By {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func kindsOf(t inventory.RackType) []inventory.NodeKind {
+	var out []inventory.NodeKind
+	for _, s := range t.Slots {
+		out = append(out, s.Kind)
+	}
+	return out
 }
