@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) getWaivers(c *cobra.Command, args []string) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	list, err := cl.Waivers(c.Context(), args[0])
+	if err != nil {
+		return err
+	}
+	t := table{columns: []string{"waiver", "gate or finding", "on", "asked by", "approved by", "until", "reason"}, value: list, empty: "no waivers"}
+	for _, w := range list {
+		approved := "nobody yet"
+		if w.Approver != "" {
+			approved = string(w.Approver)
+		}
+		t.rows = append(t.rows, []string{string(w.ID), string(w.Gate) + string(w.Finding), w.Subject.String(), string(w.Requester), approved, stamp(w.Until), w.Reason})
+	}
+	return a.print(t)
+}
+
+func (a *app) getRequests(c *cobra.Command, args []string) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	list, err := cl.Requests(c.Context(), args[0])
+	if err != nil {
+		return err
+	}
+	t := table{columns: []string{"run", "operation", "state", "targets", "asked by", "at", "answer"}, value: list, empty: "nothing was asked yet"}
+	for _, r := range list {
+		t.rows = append(t.rows, []string{string(r.Run), string(r.Op), string(r.State), strconv.Itoa(len(r.Lines)), string(r.By), stamp(r.At), r.Answer})
+	}
+	return a.print(t)
+}
+
+func (a *app) getEvents(c *cobra.Command, args []string) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	list, err := cl.RackEvents(c.Context(), args[0], 0, 1000)
+	if err != nil {
+		return err
+	}
+	t := table{columns: []string{"no", "at", "kind", "by", "via", "body", "hash"}, wide: 6, value: list, empty: "no events"}
+	for _, e := range list {
+		t.rows = append(t.rows, []string{strconv.FormatUint(e.Seq, 10), stamp(e.At), e.Kind, e.By, e.Via, string(e.Body), string(e.Hash)})
+	}
+	return a.print(t)
+}
+
+func (a *app) getLocks(c *cobra.Command, _ []string) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	list, err := cl.Locks(c.Context())
+	if err != nil {
+		return err
+	}
+	t := table{columns: []string{"scope", "run", "state", "since"}, value: list, empty: "nothing is locked"}
+	for _, l := range list {
+		t.rows = append(t.rows, []string{l.Scope.String(), string(l.Run), l.State, stamp(l.Since)})
+	}
+	return a.print(t)
+}
+
+func (a *app) getSightings(c *cobra.Command, _ []string) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	list, err := cl.Sightings(c.Context())
+	if err != nil {
+		return err
+	}
+	t := table{columns: []string{"mac", "class", "address", "seen", "last", "detail"}, value: list, empty: "no unknown machine has spoken to us"}
+	for _, s := range list {
+		t.rows = append(t.rows, []string{string(s.MAC), s.Class, s.Addr, fmt.Sprint(s.Count), stamp(s.At), s.Detail})
+	}
+	return a.print(t)
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// maxChains bounds one stream (interface.md §1).
+const maxChains = 64
+
+const (
+	pollChains = 500 * time.Millisecond
+	heartbeat  = 15 * time.Second
+)
+
+// events streams hash chains as server-sent events: chains=A12:118,A13:40, a
+// rack and the last number already known. The event id is that list, so
+// Last-Event-ID resumes it.
+func (s *Service) events(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	want := r.URL.Query().Get("chains")
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		want = last
+	}
+	chains, err := s.chains(ctx, want)
+	if err != nil {
+		writeProblem(w, err, inventory.CauseOf(ctx).Request)
+		return
+	}
+	out := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	beat := time.Now()
+	for {
+		sent, err := s.push(ctx, w, chains)
+		if err != nil {
+			return // the client is gone or the record is; the client reconnects with its last id
+		}
+		if sent == 0 && time.Since(beat) > heartbeat {
+			if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
+				return
+			}
+			sent = 1
+		}
+		if sent > 0 {
+			beat = time.Now()
+			if out.Flush() != nil {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pollChains):
+		}
+	}
+}
+
+type chain struct {
+	name    string
+	subject inventory.Subject
+	after   uint64
+}
+
+func (s *Service) chains(ctx context.Context, list string) ([]*chain, error) {
+	var out []*chain
+	for _, part := range strings.Split(list, ",") {
+		name, number, _ := strings.Cut(strings.TrimSpace(part), ":")
+		if name == "" {
+			continue
+		}
+		r, _, err := s.rack(ctx, name, auth.Read)
+		if err != nil {
+			return nil, err
+		}
+		c := &chain{name: r.Name, subject: inventory.RackSubject(r.ID)}
+		if number == "" {
+			c.after, _, err = s.Store.Head(ctx, c.subject)
+		} else {
+			c.after, err = strconv.ParseUint(number, 10, 64)
+		}
+		if err != nil {
+			return nil, invalid(fmt.Sprintf("chain %q: %v", part, err), "Write chains=A12:118,A13:40 with the last number you know.")
+		}
+		out = append(out, c)
+	}
+	if len(out) == 0 || len(out) > maxChains {
+		return nil, invalid(fmt.Sprintf("%d chains are named", len(out)), fmt.Sprintf("Name 1 to %d racks: chains=A12:118,A13:40.", maxChains))
+	}
+	return out, nil
+}
+
+func (s *Service) push(ctx context.Context, w http.ResponseWriter, chains []*chain) (int, error) {
+	sent := 0
+	for _, c := range chains {
+		for e, err := range s.Store.Entries(ctx, c.subject, c.after) {
+			if err != nil {
+				return sent, err
+			}
+			c.after = e.Seq
+			raw, err := json.Marshal(e)
+			if err != nil {
+				return sent, err
+			}
+			if _, err := fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", position(chains), e.Kind, raw); err != nil {
+				return sent, err
+			}
+			sent++
+		}
+	}
+	return sent, nil
+}
+
+func position(chains []*chain) string {
+	parts := make([]string, len(chains))
+	for i, c := range chains {
+		parts[i] = c.name + ":" + strconv.FormatUint(c.after, 10)
+	}
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/rackwright/rackwright/images"
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// Sealer seals secrets before they reach the record.
+type Sealer interface {
+	Seal(inventory.Secret) ([]byte, error)
+}
+
+// Service is the API of one site.
+type Service struct {
+	Store     inventory.Store
+	Images    *images.Catalogue
+	Sealer    Sealer
+	Signing   ed25519.PrivateKey
+	Simulated bool // the signing key is a demo key
+	Site      string
+	Version   string
+	Wake      func() // tells the conductor that something became due
+	Log       *slog.Logger
+	// Baselines are the public keys whose signature on a firmware baseline counts.
+	Baselines []ed25519.PublicKey
+}
+
+// maxBody bounds an uploaded document; the error says so.
+const maxBody = 20 << 20
+
+// Handler serves /v1. The caller mounts it on the management address only.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	s.build(mux)
+	mux.HandleFunc("GET /v1/events", s.events)
+	return s.frame(mux)
+}
+
+// OpenAPI is the contract: version 3.1 JSON, the same bytes for the same code.
+func (s *Service) OpenAPI() ([]byte, error) {
+	return json.MarshalIndent(s.build(http.NewServeMux()).OpenAPI(), "", " ")
+}
+
+func (s *Service) build(mux *http.ServeMux) huma.API {
+	cfg := huma.DefaultConfig("Rackwright", "v1")
+	cfg.DocsPath, cfg.SchemasPath, cfg.OpenAPIPath = "", "", "/v1/openapi"
+	cfg.CreateHooks = nil // no $schema links: answers are the same behind every address
+	cfg.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat,
+		"text/csv": csvFormat, "application/problem+json": jsonFormat}
+	cfg.DefaultFormat = "application/json"
+	cfg.Transformers = []huma.Transformer{problemOf}
+	cfg.Info.Description = "From delivery to a signed handover. Errors are RFC 9457 problems with code and fix."
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	api := humago.New(mux, cfg)
+	for _, add := range []func(huma.API){s.addSite, s.addRacks, s.addNodes, s.addFindings, s.addPaper, s.addRequests,
+		s.addHolds, s.addWaivers, s.addPeople, s.addFirmware, s.addHandover} {
+		add(api)
+	}
+	return api
+}
+
+var jsonFormat = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(v)
+	},
+	Unmarshal: json.Unmarshal,
+}
+
+// op describes one endpoint.
+func op(method, path, id, summary string) huma.Operation {
+	return huma.Operation{Method: method, Path: "/v1" + path, OperationID: id, Summary: summary, MaxBodyBytes: maxBody,
+		Security: []map[string][]string{{"token": {}}}}
+}
+
+// body wraps an answer.
+type body[T any] struct{ Body T }
+
+func answer[T any](v T) *body[T] { return &body[T]{Body: v} }
+
+// accepted is the answer to long work: 202 and where to look.
+type accepted struct {
+	Status   int    `json:"-"`
+	Location string `header:"Location"`
+	Body     inventory.Request
+}
+
+func (s *Service) wake() {
+	if s.Wake != nil {
+		s.Wake()
+	}
+}
+
+// Health is what a client learns before it logs in.
+type Health struct {
+	Version   string    `json:"version"`
+	Site      string    `json:"site"`
+	Simulated bool      `json:"simulated" doc:"the server signs with a demo key; everything it issues says SIMULATED"`
+	Time      time.Time `json:"time"`
+}
+
+func (s *Service) addSite(api huma.API) {
+	open := op(http.MethodGet, "/health", "health", "Is the server there, and what is it")
+	open.Security = nil
+	huma.Register(api, open, func(ctx context.Context, _ *struct{}) (*body[Health], error) {
+		return answer(Health{Version: s.Version, Site: s.Site, Simulated: s.Simulated, Time: time.Now().UTC()}), nil
+	})
+	huma.Register(api, op(http.MethodGet, "/me", "me", "Who am I, and what may I do"), func(ctx context.Context, _ *struct{}) (*body[Me], error) {
+		c, err := caller(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return answer(Me{Person: c.Person.ID, Name: c.Person.Name, Grants: c.Grants}), nil
+	})
+	huma.Register(api, op(http.MethodGet, "/sightings", "sightings", "Unknown machines that spoke to us"), func(ctx context.Context, _ *struct{}) (*body[[]inventory.Sighting], error) {
+		if _, err := s.may(ctx, "read", inventory.Rack{}); err != nil {
+			return nil, err
+		}
+		list, err := s.Store.Sightings(ctx)
+		return answer(list), problem(err)
+	})
+}
+
+// Me is the caller as the server sees it.
+type Me struct {
+	Person inventory.PersonID `json:"person"`
+	Name   string             `json:"name"`
+	Grants []inventory.Grant  `json:"grants"`
+}
