@@ -1,0 +1,236 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// Expect implements inventory.Recorder. Rows that clash with the record are
+// quarantined beside those the reader refused; the others are kept.
+func (s *Store) Expect(ctx context.Context, m inventory.Manifest, by inventory.PersonID) error {
+	if m.Source == "" {
+		return fmt.Errorf("manifest without the digest of its document: %w", inventory.ErrInvalid)
+	}
+	return s.tx(ctx, func(t *tx) error {
+		n, err := t.changed(ctx, "INSERT INTO expected_doc (digest, name, at_ms, by_id) VALUES ($1,$2,$3,$4) ON CONFLICT (digest) DO NOTHING",
+			string(m.Source), m.Name, t.now, string(by))
+		if err != nil || n == 0 { // the same file again changes nothing
+			return err
+		}
+		racks := map[inventory.RackID]inventory.Rack{}
+		for _, r := range m.Racks {
+			made, err := t.expectRack(ctx, r)
+			if err != nil {
+				return err
+			}
+			racks[r.ID], racks[inventory.RackID(r.Name)] = made, made
+		}
+		known, err := t.owners(ctx)
+		if err != nil {
+			return err
+		}
+		faults := slices.Clone(m.Faults)
+		count := map[inventory.RackID]int{}
+		for _, n := range m.Nodes {
+			r, ok := racks[n.Rack]
+			if !ok {
+				return fmt.Errorf("node %s names rack %q, which the manifest does not have: %w", n.Address, n.Rack, inventory.ErrInvalid)
+			}
+			parts := m.Components[n.ID]
+			if parts == nil {
+				parts = m.Components[inventory.NodeID(n.Address)]
+			}
+			fault, err := t.expectNode(ctx, m, known, r, n, parts)
+			if err != nil {
+				return err
+			}
+			if fault != nil {
+				faults = append(faults, *fault)
+				continue
+			}
+			known.add(n)
+			count[r.ID]++
+		}
+		for i, f := range faults {
+			if err := t.exec(ctx, "INSERT INTO quarantine (doc, n, body) VALUES ($1,$2,$3)", string(m.Source), i, encode(f)); err != nil {
+				return err
+			}
+		}
+		for _, r := range m.Racks {
+			body := map[string]any{"document": m.Source, "name": m.Name, "nodes": count[racks[r.ID].ID], "quarantined": len(faults)}
+			if _, err := t.event(ctx, racks[r.ID].ID, "manifest.imported", body); err != nil {
+				return err
+			}
+			if err := t.reconcile(ctx, racks[r.ID], false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) expectRack(ctx context.Context, r inventory.Rack) (inventory.Rack, error) {
+	old, err := rack(ctx, t, inventory.RackID(r.Name))
+	if err == nil {
+		if old.Type.Digest != r.Type.Digest {
+			return old, fmt.Errorf("rack %s has type %s already, this manifest says %s: rename the rack or correct the type: %w", r.Name, old.Type.Name, r.Type.Name, inventory.ErrConflict)
+		}
+		return old, t.hold(ctx, old.ID)
+	}
+	if !errors.Is(err, inventory.ErrNotFound) {
+		return r, err
+	}
+	raw, err := document(ctx, t, r.Type.Digest)
+	if err != nil {
+		return r, fmt.Errorf("rack type %q of rack %s: %w", r.Type.Name, r.Name, err)
+	}
+	var kind inventory.RackType
+	if err := json.Unmarshal(raw, &kind); err != nil {
+		return r, fmt.Errorf("rack type %q of rack %s: %w", r.Type.Name, r.Name, err)
+	}
+	r.ID, r.Milestone, r.Since = inventory.RackID(newID()), inventory.RackPlanned, inventory.FromMillis(t.now)
+	if r.Site == "" {
+		r.Site = t.s.site
+	}
+	if err := t.exec(ctx, "INSERT INTO rack (id, name, site, milestone, body) VALUES ($1,$2,$3,$4,$5)", string(r.ID), r.Name, r.Site, string(r.Milestone), encode(r)); err != nil {
+		return r, err
+	}
+	for _, slot := range kind.Slots {
+		if err := t.exec(ctx, "INSERT INTO slot (id, rack_id, path, body) VALUES ($1,$2,$3,$4)", newID(), string(r.ID), slot.Path, encode(slot)); err != nil {
+			return r, err
+		}
+	}
+	on := inventory.RackSubject(r.ID)
+	if err := t.newChain(ctx, on); err != nil {
+		return r, err
+	}
+	if err := t.newTick(ctx, on, r.ID); err != nil {
+		return r, err
+	}
+	_, err = t.event(ctx, r.ID, "rack.expected", map[string]any{"rack": r.Name, "type": r.Type, "site": r.Site})
+	return r, err
+}
+
+// expectNode adds a node or replaces what is expected of it. A row that clashes
+// with another node is answered as a fault and changes nothing.
+func (t *tx) expectNode(ctx context.Context, m inventory.Manifest, known owners, r inventory.Rack, n inventory.Node, parts []inventory.Component) (*inventory.RowFault, error) {
+	if other, what := known.of(n); other != "" {
+		return &inventory.RowFault{Field: "serial", Reason: fmt.Sprintf("%s: %s belongs to %s already", n.Address, what, other),
+			Fix: "Correct the row, or take the other node out of its manifest.", Raw: n.Address}, nil
+	}
+	old, err := node(ctx, t, inventory.NodeID(n.Address))
+	switch {
+	case errors.Is(err, inventory.ErrNotFound):
+		n.ID, n.Rack, n.Milestone, n.Since = inventory.NodeID(newID()), r.ID, inventory.NodeExpected, inventory.FromMillis(t.now)
+		if err := t.exec(ctx, "INSERT INTO node (id, rack_id, address, kind, milestone, uuid, body) VALUES ($1,$2,$3,$4,$5,$6,$7)", string(n.ID),
+			string(r.ID), n.Address, string(n.Kind), string(n.Milestone), inventory.Usable(n.UUID), encode(n)); err != nil {
+			return nil, err
+		}
+		if err := t.newTick(ctx, inventory.NodeSubject(n.ID), r.ID); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	case old.Kind != n.Kind:
+		return &inventory.RowFault{Field: "kind", Reason: fmt.Sprintf("%s is %s already, this row says %s", n.Address, old.Kind, n.Kind),
+			Fix: "Correct the row.", Raw: n.Address}, nil
+	default: // a later document states the expectation anew
+		old.Type, old.Vendor, old.Note, old.Serial, old.UUID, old.MACs, old.Profile = n.Type, n.Vendor, n.Note, n.Serial, n.UUID, n.MACs, n.Profile
+		if n.BMC.URL != "" || n.BMC.MAC != "" {
+			old.BMC = n.BMC
+		}
+		if err := t.saveNode(ctx, &old); err != nil {
+			return nil, err
+		}
+		n = old
+	}
+	if err := t.saveMACs(ctx, n.ID, n.MACs, inventory.SourceManifest); err != nil {
+		return nil, err
+	}
+	if err := t.exec(ctx, "UPDATE expected_line SET to_ms = $1 WHERE node_id = $2 AND to_ms = $3", t.now, string(n.ID), never); err != nil {
+		return nil, err
+	}
+	for i, c := range withChassis(n, parts) {
+		if err := t.exec(ctx, "INSERT INTO expected_line (doc, node_id, n, at_ms, to_ms, body) VALUES ($1,$2,$3,$4,$5,$6)", string(m.Source),
+			string(n.ID), i, t.now, never, encode(c)); err != nil {
+			return nil, err
+		}
+	}
+	_, err = t.event(ctx, r.ID, "node.expected", map[string]any{"node": n.Address, "kind": n.Kind, "serial": n.Serial, "parts": len(parts), "document": m.Source})
+	return nil, err
+}
+
+// withChassis adds the unit itself as a part, so that an exchange of units is seen.
+func withChassis(n inventory.Node, parts []inventory.Component) []inventory.Component {
+	for _, c := range parts {
+		if c.Kind == inventory.KindChassis {
+			return parts
+		}
+	}
+	if n.Serial == "" && n.Type == "" {
+		return parts
+	}
+	unit := inventory.Component{Key: inventory.Key{Kind: inventory.KindChassis, Slot: "self"}, Vendor: n.Vendor, Model: n.Type, Serial: n.Serial}
+	return append([]inventory.Component{unit}, parts...)
+}
+
+// owners says who has a serial or a MAC already.
+type owners map[string]string
+
+func (t *tx) owners(ctx context.Context) (owners, error) {
+	nodes, err := list[inventory.Node](ctx, t, "nodes", "SELECT body FROM node")
+	if err != nil {
+		return nil, err
+	}
+	o := owners{}
+	for _, n := range nodes {
+		o.add(n)
+	}
+	return o, nil
+}
+
+func keysOf(n inventory.Node) []string {
+	var out []string
+	if s := inventory.Usable(n.Serial); s != "" {
+		out = append(out, "serial "+inventory.Normalise(n.Vendor)+" "+s)
+	}
+	for _, m := range append([]inventory.MAC{n.BMC.MAC}, n.MACs...) {
+		if m != "" {
+			out = append(out, "mac "+string(m))
+		}
+	}
+	return out
+}
+
+func (o owners) add(n inventory.Node) {
+	for _, k := range keysOf(n) {
+		o[k] = n.Address
+	}
+}
+
+// of names the other node that has one of this node's identities.
+func (o owners) of(n inventory.Node) (string, string) {
+	for _, k := range keysOf(n) {
+		if other, ok := o[k]; ok && other != n.Address {
+			return other, k
+		}
+	}
+	return "", ""
+}
+
+func (t *tx) saveMACs(ctx context.Context, id inventory.NodeID, macs []inventory.MAC, from inventory.Source) error {
+	for _, mac := range macs {
+		if mac == "" {
+			continue
+		}
+		if err := t.exec(ctx, "INSERT INTO node_mac (mac, node_id, source) VALUES ($1,$2,$3) ON CONFLICT (mac) DO NOTHING", string(mac), string(id), string(from)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+//go:build realpeer
+
+package sqlstore_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/rackwright/rackwright/inventory/sqlstore"
+	"github.com/rackwright/rackwright/inventory/storetest"
+	"github.com/rackwright/rackwright/inventory/storetest/pgtest"
+)
+
+func cluster(t *testing.T) *pgtest.Cluster {
+	t.Helper()
+	c, err := pgtest.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func database(t *testing.T, c *pgtest.Cluster) string {
+	t.Helper()
+	dsn, err := c.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dsn
+}
+
+// TestRealPeerPostgres runs the whole conformance suite on a real server.
+func TestRealPeerPostgres(t *testing.T) {
+	c := cluster(t)
+	storetest.Run(t, func(t *testing.T) storetest.Opener { return opener(t, database(t, c)) })
+}
+
+// TestRealPeerMove: a record goes from PostgreSQL to a file and back.
+func TestRealPeerMove(t *testing.T) {
+	c := cluster(t)
+	dsn := database(t, c)
+	s := opener(t, dsn)()
+	storetest.Raise(t, s, storetest.Rack(t, s)["C01"], "installed")
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := s.(checked).Backup(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	other := database(t, c)
+	if err := sqlstore.Restore(t.Context(), path, sqlstore.Options{DSN: other, Site: "ams1"}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := opener(t, other)().Node(t.Context(), "A12/C01")
+	if err != nil || n.Milestone != "installed" {
+		t.Fatalf("after the move: %s %v", n.Milestone, err)
+	}
+}
