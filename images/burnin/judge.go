@@ -20,6 +20,7 @@ func Judge(p Profile, samples []Sample) Verdict {
 	}
 	j.v = Verdict{Plan: p.Name, Version: p.Version, Resolved: p.Digest(), Samples: len(samples)}
 	if p.Resolution == nil {
+		j.v.Base = j.v.Resolved
 		j.everywhere(reason(inventory.OwnerSystem, "burnin.unresolved", p.Name))
 		j.unjudged(GateAccelerator, reason(inventory.OwnerSystem, "burnin.unresolved", p.Name))
 		return j.close()
