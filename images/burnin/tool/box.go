@@ -87,6 +87,7 @@ func onlyZero(exit int) bool { return exit == 0 }
 type Box struct {
 	Starter Starter
 	Host    Host
+	Links   func() []inventory.Link // see Collector
 }
 
 // Run starts the tool of a step once.

@@ -19,6 +19,7 @@ import (
 type Collector struct {
 	Starter Starter
 	Host    Host
+	Links   func() []inventory.Link // cable ends heard so far; nil: nobody listens
 }
 
 const readTimeout = time.Minute
@@ -55,6 +56,9 @@ func (c Collector) Collect(ctx context.Context) inventory.Observation {
 	}
 	o.Components = append(o.Components, c.ports(ctx, fault)...)
 	c.edac(&o)
+	if c.Links != nil {
+		o.Links = c.Links()
+	}
 	return o
 }
 
@@ -148,7 +152,7 @@ func (c Collector) edac(o *inventory.Observation) {
 
 // Observe implements burnin.Runner.
 func (b *Box) Observe(ctx context.Context) inventory.Observation {
-	return Collector{Starter: b.Starter, Host: b.Host}.Collect(ctx)
+	return Collector{Starter: b.Starter, Host: b.Host, Links: b.Links}.Collect(ctx)
 }
 
 // inventory is the step that takes the fingerprint.
