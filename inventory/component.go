@@ -99,6 +99,8 @@ type Hint struct {
 	UUID    string `json:"uuid,omitempty"`
 	Relay   string `json:"relay,omitempty"`   // address of the DHCP relay (giaddr)
 	Circuit string `json:"circuit,omitempty"` // option 82 circuit id, raw
+	// Simulated: the sender said in the protocol that it is a simulator.
+	Simulated bool `json:"simulated,omitempty"`
 }
 
 // Sighting is an unknown machine that spoke to us.

@@ -32,10 +32,15 @@ const (
 // BootLine is one line of the boot ledger (netboot.md §10.1).
 type BootLine struct {
 	Hint
-	Node   NodeID    `json:"node,omitempty"`
-	Stage  string    `json:"stage"`  // discover offer request ack probe rrq tftp-done http-head http-get script kernel agent
-	Branch string    `json:"branch"` // name of the decision branch
-	Detail string    `json:"detail,omitempty"`
-	Bytes  int64     `json:"bytes,omitempty"`
-	At     time.Time `json:"at"`
+	Node   NodeID `json:"node,omitempty"`
+	Stage  string `json:"stage"`  // discover offer request ack probe rrq tftp-done http-head http-get script kernel agent
+	Branch string `json:"branch"` // name of the decision branch
+	Detail string `json:"detail,omitempty"`
+	Bytes  int64  `json:"bytes,omitempty"`
+	// Addr is the address that the machine used; zero before it has one.
+	Addr netip.Addr `json:"addr,omitzero"`
+	// Token is the digest of the boot token that the line is about: it ties
+	// lines to one boot attempt. The token itself is never recorded.
+	Token Digest    `json:"token,omitempty"`
+	At    time.Time `json:"at"`
 }

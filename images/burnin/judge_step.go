@@ -138,9 +138,12 @@ func (j *judge) limit(t Test, l Limit, values []Value, unsound map[Entity]bool) 
 	for _, v := range values {
 		if v.Metric == l.Metric {
 			by[v.Entity] = append(by[v.Entity], v)
-			if !l.Observe && !slices.Contains(l.Expect, v.Entity) {
-				j.unjudged(gate, reason(inventory.OwnerTechnician, "burnin.foreign_value", t.ID, v.Entity.String(), l.Metric))
-			}
+		}
+	}
+	earlier, _ := j.p.Test(l.Since) // without one there are no earlier values
+	for _, v := range append(j.values(earlier), values...) {
+		if v.Metric == l.Metric && !l.Observe && !slices.Contains(l.Expect, v.Entity) {
+			j.unjudged(gate, reason(inventory.OwnerTechnician, "burnin.foreign_value", t.ID, v.Entity.String(), l.Metric))
 		}
 	}
 	for _, e := range l.Expect {

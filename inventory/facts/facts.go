@@ -16,13 +16,13 @@ type Reader interface {
 	inventory.Documents
 }
 
-// Node reads the facts of one node at a time.
+// Node reads the facts of one node at a time: the rack's, and its own evidence.
 func Node(ctx context.Context, r Reader, id inventory.NodeID, now time.Time) (lifecycle.Facts, error) {
 	n, err := r.Node(ctx, id)
 	if err != nil {
 		return lifecycle.Facts{}, err
 	}
-	f, err := Rack(ctx, r, n.Rack, now)
+	f, err := shared(ctx, r, n.Rack, now)
 	if err != nil {
 		return f, err
 	}
@@ -31,13 +31,30 @@ func Node(ctx context.Context, r Reader, id inventory.NodeID, now time.Time) (li
 	if err != nil {
 		return f, fmt.Errorf("facts of %s: %w", n.Address, err)
 	}
-	f.Evidence = append(own, f.Evidence...)
+	f.Evidence = append(f.Evidence, own...)
 	return f, nil
 }
 
-// Rack reads the facts of one rack: its type, members, evidence, findings and
-// waivers. A missing rack type is an error: without it no gate can be judged.
+// Rack reads the facts of one rack: its type, members, findings, waivers, its
+// evidence and its members'.
 func Rack(ctx context.Context, r Reader, id inventory.RackID, now time.Time) (lifecycle.Facts, error) {
+	f, err := shared(ctx, r, id, now)
+	if err != nil {
+		return f, err
+	}
+	for _, n := range f.Nodes {
+		part, err := r.Evidence(ctx, inventory.NodeSubject(n.ID))
+		if err != nil {
+			return f, fmt.Errorf("evidence of %s: %w", n.Address, err)
+		}
+		f.Evidence = append(f.Evidence, part...)
+	}
+	return f, nil
+}
+
+// shared is what a rack and each of its members have in common. A missing rack
+// type is an error: without it no gate can be judged.
+func shared(ctx context.Context, r Reader, id inventory.RackID, now time.Time) (lifecycle.Facts, error) {
 	f := lifecycle.Facts{Now: now}
 	var err error
 	if f.Rack, err = r.Rack(ctx, id); err != nil {
