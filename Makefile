@@ -5,14 +5,16 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APT := postgresql qemu-system-x86 ovmf ipxe ipxe-qemu dnsmasq udhcpc isc-dhcp-client tftp-hpa atftp curl \
   redfishtool python3-sushy iproute2 stress-ng stressapptest fio iperf3 nvme-cli smartmontools dmidecode ethtool pciutils memtester
 
-.PHONY: help build test race lint fuzz test-real packages demo demo-vm tidy-check
+.PHONY: help build test race lint fuzz test-real packages demo tidy-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## bin/rackwright and bin/rackagent, static, no cgo
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/rackagent ./cmd/rackagent
+build: ## bin/rackwright, static, no cgo
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/rackwright ./cmd/rackwright
+
+demo: ## a rack from packing list to signed package, no root
+	CGO_ENABLED=0 $(GO) run ./cmd/rackwright demo
 
 test: ## unit tests: hermetic, no root, no cgo
 	CGO_ENABLED=0 $(GO) test ./...

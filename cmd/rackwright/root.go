@@ -37,7 +37,7 @@ func newRoot(s *streams) *cobra.Command {
 Start here:        rackwright demo
 A real server:     rackwright serve, then rackwright login
 Day to day:        rackwright get, describe, scan, diff, start, watch, sign
-The end:           rackwright handover, rackwright verify (offline)
+The end:           rackwright export, rackwright verify (offline)
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or locked,
 5 findings open or package not valid, 6 denied, 7 timeout, 8 partial.`,
@@ -55,7 +55,8 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or locked,
 // verbs lists every verb once.
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{a.getCmd(), a.describeCmd(), a.importCmd(), a.scanCmd(), a.diffCmd(), a.startCmd(), a.waitCmd(), a.watchCmd(),
-		a.holdCmd(), a.releaseCmd(), a.breakCmd(), a.waiveCmd(), a.signCmd(), a.loginCmd(), a.peopleCmd()}
+		a.holdCmd(), a.releaseCmd(), a.breakCmd(), a.waiveCmd(), a.signCmd(), a.exportCmd(), a.verifyCmd(), a.keyCmd(), a.loginCmd(), a.peopleCmd(),
+		a.serveCmd(), a.doctorCmd(), a.backupCmd(), a.restoreCmd(), a.fsckCmd(), a.demoCmd(), a.openapiCmd()}
 }
 
 // remembered is the login file: mode 0600, written by rackwright login.

@@ -64,6 +64,9 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Events is the stream for the pages: the caller stands in the context already.
+func (s *Service) Events(w http.ResponseWriter, r *http.Request) { s.events(w, r) }
+
 type chain struct {
 	name    string
 	subject inventory.Subject
@@ -110,7 +113,7 @@ func (s *Service) push(ctx context.Context, w http.ResponseWriter, chains []*cha
 			if err != nil {
 				return sent, err
 			}
-			if _, err := fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", position(chains), e.Kind, raw); err != nil {
+			if _, err := fmt.Fprintf(w, "id: %s\ndata: %s\n\n", position(chains), raw); err != nil {
 				return sent, err
 			}
 			sent++

@@ -161,7 +161,7 @@ func openFindings(all []inventory.Finding) []inventory.Finding {
 }
 
 type eventsIn struct {
-	rackPath
+	Rack  string `path:"rack"`
 	After uint64 `query:"after" doc:"number of the last entry already known"`
 	Limit int    `query:"limit" default:"200" minimum:"1" maximum:"1000"`
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"aead.dev/minisign"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
@@ -33,7 +34,7 @@ type Service struct {
 	Wake      func() // tells the conductor that something became due
 	Log       *slog.Logger
 	// Baselines are the public keys whose signature on a firmware baseline counts.
-	Baselines []ed25519.PublicKey
+	Baselines []minisign.PublicKey
 }
 
 // maxBody bounds an uploaded document; the error says so.

@@ -1,0 +1,73 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
+	"github.com/rackwright/rackwright/inventory"
+)
+
+const octets = "application/octet-stream"
+
+// Import sends a manifest as it is.
+func (c *Client) Import(ctx context.Context, document []byte, dryRun bool) (api.ImportAnswer, error) {
+	q := url.Values{}
+	if dryRun {
+		q.Set("dryRun", "true")
+	}
+	var out api.ImportAnswer
+	err := c.do(ctx, call{method: http.MethodPost, path: "/manifests", query: q, raw: document, contentType: octets}, &out)
+	return out, err
+}
+
+// Scan files one scanned label.
+func (c *Client) Scan(ctx context.Context, in api.ScanRequest) (api.ScanAnswer, error) {
+	return post[api.ScanAnswer](ctx, c, in, nil, "scans")
+}
+
+// Signoff signs checklist gates.
+func (c *Client) Signoff(ctx context.Context, in api.SignoffRequest, dryRun bool) ([]api.Signed, error) {
+	q := url.Values{}
+	if dryRun {
+		q.Set("dryRun", "true")
+	}
+	return post[[]api.Signed](ctx, c, in, q, "signoffs")
+}
+
+// Draft reads the frozen certificate draft of a rack.
+func (c *Client) Draft(ctx context.Context, rack string) (api.Draft, error) {
+	return get[api.Draft](ctx, c, nil, "racks", rack, "draft")
+}
+
+// SignDraft signs a draft as deliverer or acceptor.
+func (c *Client) SignDraft(ctx context.Context, rack string, in api.SignatureRequest) (api.Draft, error) {
+	return post[api.Draft](ctx, c, in, nil, "racks", rack, "signatures")
+}
+
+// Package fetches the handover package of a rack.
+func (c *Client) Package(ctx context.Context, rack string, to io.Writer) (int64, error) {
+	resp, err := c.send(ctx, call{method: http.MethodGet, path: path("racks", rack, "package")})
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(to, resp.Body)
+	if err != nil {
+		return n, fmt.Errorf("package of %s: %w", rack, err)
+	}
+	return n, nil
+}
+
+// Key reads the public key of the site's packages.
+func (c *Client) Key(ctx context.Context) (api.KeyAnswer, error) {
+	return get[api.KeyAnswer](ctx, c, nil, "key")
+}
+
+// Baselines lists firmware baselines.
+func (c *Client) Baselines(ctx context.Context) ([]inventory.Ref, error) {
+	return get[[]inventory.Ref](ctx, c, nil, "baselines")
+}

@@ -1,0 +1,161 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/facts"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+)
+
+// Maker produces the machine evidence of one milestone: it looks, secures,
+// flashes or tests, one small turn at a time. It returns done when it has
+// nothing to do now, so that the gates alone decide.
+type Maker interface {
+	// Kind is the operation that the maker runs.
+	Kind() inventory.OpKind
+	// Make takes one turn. f are the node's facts as read in this turn.
+	Make(ctx context.Context, t Turn, f lifecycle.Facts) (r Result, done bool, err error)
+}
+
+// Steps builds the one step of each milestone. A milestone without a maker is
+// reached by people's evidence alone.
+type Steps struct {
+	Store  Store
+	Makers map[inventory.Milestone]Maker // by the milestone they lead to
+	Extra  map[inventory.OpKind]Maker    // operations that lead to no milestone: locate, power
+	Freeze func(ctx context.Context, t Turn, f lifecycle.Facts) (inventory.Evidence, error)
+	Issue  func(ctx context.Context, t Turn, f lifecycle.Facts) (inventory.Evidence, error)
+}
+
+// Fill gives a conductor its steps.
+func (s *Steps) Fill(c *Conductor) {
+	c.NodeSteps, c.RackSteps = map[inventory.Milestone]Step{}, map[inventory.RackMilestone]Step{}
+	for _, m := range lifecycle.NodeMilestones() {
+		c.NodeSteps[m] = s.node
+	}
+	for _, m := range lifecycle.RackMilestones() {
+		c.RackSteps[m] = s.rack
+	}
+}
+
+// node is the step of every node milestone: finish what runs, then pass the
+// gates if they are open, then let the maker work if somebody asked, and else
+// say what is missing and who must act.
+func (s *Steps) node(ctx context.Context, t Turn) (Result, error) {
+	f, err := facts.Node(ctx, s.Store, t.Node.ID, time.Now())
+	if err != nil {
+		return Result{}, err
+	}
+	if op := t.Operation(); op != nil || len(t.Unsettled) > 0 {
+		return s.resume(ctx, t, f)
+	}
+	if r, busy, err := s.asked(ctx, t, f); busy || err != nil {
+		return r, err
+	}
+	next, ok := lifecycle.After(t.Node.Milestone)
+	if !ok {
+		return s.beside(t), nil
+	}
+	shut := lifecycle.Gate(next, f)
+	if len(shut) == 0 {
+		e, _ := lifecycle.EventTo(next)
+		return Result{Change: inventory.Change{Event: &inventory.Event{Kind: e, Reason: "every gate is open"}}, Reason: "gates of " + string(next) + " are open"}, nil
+	}
+	if m := s.Makers[next]; m != nil && machineShut(next, f) {
+		r, done, err := s.start(ctx, t, f, m)
+		if err != nil || !done {
+			return r, err
+		}
+		shut = append(r.Blockers, shut...)
+	}
+	return Result{Change: inventory.Change{Blockers: shut}, Reason: fmt.Sprintf("%d gates of %s are shut", len(shut), next)}, nil
+}
+
+// machineShut reports whether a machine has evidence to make for a milestone.
+func machineShut(m inventory.Milestone, f lifecycle.Facts) bool {
+	for _, g := range lifecycle.GateResults(m, f) {
+		if g.Producer == inventory.ByMachine && !g.Open() {
+			return true
+		}
+	}
+	return false
+}
+
+// start runs a maker when it may: asked for, not held, nothing else running.
+func (s *Steps) start(ctx context.Context, t Turn, f lifecycle.Facts, m Maker) (Result, bool, error) {
+	on := t.Subject()
+	if !wanted(t, m.Kind()) {
+		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{{Subject: on, Owner: inventory.OwnerTechnician, Fix: "conductor.ask",
+			Args: []string{t.Node.Address, string(m.Kind())}}}}}, true, nil
+	}
+	if b, held := forbidden(t, m.Kind()); held {
+		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{b}}}, true, nil
+	}
+	return m.Make(ctx, t, f)
+}
+
+// forbidden says which hold or state forbids an operation, as a blocker.
+func forbidden(t Turn, op inventory.OpKind) (inventory.Blocker, bool) {
+	err := lifecycle.Allowed(t.Node, op)
+	if err == nil {
+		holder := t.Node
+		holder.Holds = t.Rack.Holds // a hold on the rack holds its members
+		holder.Operation = nil
+		err = lifecycle.Allowed(holder, op)
+	}
+	if err == nil {
+		return inventory.Blocker{}, false
+	}
+	return inventory.Blocker{Subject: t.Subject(), Owner: inventory.OwnerTechnician, Fix: "conductor.held", Args: []string{t.Node.Address, err.Error()}}, true
+}
+
+// wanted: somebody asked for this operation on this subject, or for all of it.
+func wanted(t Turn, op inventory.OpKind) bool {
+	for _, req := range t.Asked {
+		if req.Op == op || req.Op == inventory.OpBringUp {
+			return true
+		}
+	}
+	return false
+}
+
+// resume goes on with what runs; an operation whose maker is gone is a wiring
+// fault that must not end in silence.
+func (s *Steps) resume(ctx context.Context, t Turn, f lifecycle.Facts) (Result, error) {
+	kind := inventory.OpKind("")
+	if op := t.Operation(); op != nil {
+		kind = op.Kind
+	} else {
+		kind = t.Unsettled[0].Op
+	}
+	m := s.maker(kind)
+	if m == nil {
+		return Result{}, fmt.Errorf("operation %s of %s has no maker", kind, t.Node.Address)
+	}
+	r, done, err := m.Make(ctx, t, f)
+	if err == nil && done {
+		r.Due = time.Now() // nothing left to do: look at the gates at once
+	}
+	return r, err
+}
+
+func (s *Steps) maker(kind inventory.OpKind) Maker {
+	for _, m := range s.Makers {
+		if m.Kind() == kind {
+			return m
+		}
+	}
+	return s.Extra[kind]
+}
+
+// beside is a node off the main way: a person decides.
+func (s *Steps) beside(t Turn) Result {
+	if t.Node.Milestone == inventory.NodeTriage || t.Node.Milestone == inventory.NodeRepair {
+		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{{Subject: t.Subject(), Owner: inventory.OwnerVendor, Fix: "conductor.triage",
+			Args: []string{t.Node.Address, "it is in " + string(t.Node.Milestone)}}}}}
+	}
+	return Result{}
+}

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"time"
+)
+
+// Config is the whole configuration of one server. Every field has a default.
+type Config struct {
+	Site         string       `mapstructure:"site"`     // name of the site; its chain takes what belongs to no rack
+	Data         string       `mapstructure:"data"`     // folder of record, keys and blobs, mode 0700
+	Database     string       `mapstructure:"database"` // PostgreSQL DSN; empty: SQLite in the data folder
+	Management   Listener     `mapstructure:"management"`
+	Provisioning Provisioning `mapstructure:"provisioning"`
+	Conductor    Conductor    `mapstructure:"conductor"`
+	Firmware     Firmware     `mapstructure:"firmware"`
+	Redfish      Redfish      `mapstructure:"redfish"`
+	BurnIn       BurnIn       `mapstructure:"burnin"`
+	Log          Log          `mapstructure:"log"`
+}
+
+// Listener is the address people and programs speak to, always over TLS.
+type Listener struct {
+	Address     string `mapstructure:"address"`     // host:port
+	Certificate string `mapstructure:"certificate"` // PEM file; empty: one is made in the data folder
+	Key         string `mapstructure:"key"`
+}
+
+// Provisioning is the address that machines speak to: boot files, agent. It is
+// never the management address.
+type Provisioning struct {
+	Address string `mapstructure:"address"` // host:port for HTTP; empty: off
+	URL     string `mapstructure:"url"`     // how machines reach it; empty: http://address
+	DHCP    string `mapstructure:"dhcp"`    // off, proxy or authoritative
+	// Interface is the one network interface that DHCP serves.
+	Interface string   `mapstructure:"interface"`
+	Subnets   []string `mapstructure:"subnets"` // 10.0.0.0/24=10.0.0.100-10.0.0.200
+}
+
+// Conductor is the rhythm of the work (lifecycle.md §8).
+type Conductor struct {
+	Parallel int           `mapstructure:"parallel"` // turns at once
+	Lease    time.Duration `mapstructure:"lease"`
+	Grace    time.Duration `mapstructure:"grace"`
+	Poll     time.Duration `mapstructure:"poll"`
+	Cut      time.Duration `mapstructure:"cut"`
+	Renew    time.Duration `mapstructure:"renew"`
+	Margin   time.Duration `mapstructure:"margin"`
+	Backoff  time.Duration `mapstructure:"backoff"`
+	Longest  time.Duration `mapstructure:"longest"`
+	Settle   time.Duration `mapstructure:"settle"`
+}
+
+// Firmware says whose baselines count and how long silence means "not started".
+type Firmware struct {
+	Keys  []string      `mapstructure:"keys"` // minisign public keys, RW…
+	Quiet time.Duration `mapstructure:"quiet"`
+}
+
+// Redfish bounds what is asked of BMCs.
+type Redfish struct {
+	Timeout  time.Duration `mapstructure:"timeout"`
+	Networks []string      `mapstructure:"networks"` // BMC networks a sweep may ask
+}
+
+// BurnIn says how long an agent may be silent.
+type BurnIn struct {
+	Plan      string        `mapstructure:"plan"` // default plan
+	Heartbeat time.Duration `mapstructure:"heartbeat"`
+	Boot      time.Duration `mapstructure:"boot"` // longest time from power-on to the agent's first word
+}
+
+// Log says what is logged where; logs go to standard error.
+type Log struct {
+	Level  string `mapstructure:"level"`  // debug, info, warn, error
+	Format string `mapstructure:"format"` // text or json
+}
+
+// Default is the configuration of a server that nobody configured.
+func Default() Config {
+	return Config{Site: "site", Data: "rackwright-data",
+		Management:   Listener{Address: "127.0.0.1:8443"},
+		Provisioning: Provisioning{DHCP: "off"},
+		Conductor: Conductor{Parallel: 32, Lease: time.Minute, Grace: 15 * time.Second, Poll: time.Second, Cut: 45 * time.Second, Renew: 15 * time.Second,
+			Margin: 30 * time.Second, Backoff: 2 * time.Second, Longest: time.Minute, Settle: 10 * time.Second},
+		Firmware: Firmware{Quiet: 15 * time.Minute},
+		Redfish:  Redfish{Timeout: 30 * time.Second},
+		BurnIn:   BurnIn{Plan: "x86", Heartbeat: 2 * time.Minute, Boot: 20 * time.Minute},
+		Log:      Log{Level: "info", Format: "text"}}
+}

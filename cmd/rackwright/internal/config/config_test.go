@@ -1,0 +1,63 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/config"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rackwright.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := config.Load("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	if got.Conductor != want.Conductor || got.Management != want.Management || got.Firmware.Quiet != 15*time.Minute || got.Conductor.Lease != time.Minute || got.Conductor.Grace != 15*time.Second {
+		t.Fatalf("defaults: %+v", got)
+	}
+}
+
+func TestOrder(t *testing.T) {
+	path := write(t, "site: ams1\nmanagement: {address: \"10.0.0.1:1\"}\nconductor: {lease: 90s}\n")
+	t.Setenv("RACKWRIGHT_MANAGEMENT_ADDRESS", "10.0.0.2:2")
+	got, err := config.Load(path, map[string]any{"site": "fra2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Site != "fra2" || got.Management.Address != "10.0.0.2:2" || got.Conductor.Lease != 90*time.Second {
+		t.Fatalf("flag over variable over file: %+v", got)
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	_, err := config.Load(write(t, "site: \"a b\"\nmanagement: {address: nowhere}\nlog: {level: loud}\nconductor: {lease: 10s}\n"), nil)
+	if !errors.Is(err, config.ErrInvalid) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"site:", "management.address:", "log.level:", "conductor.lease:"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not named in: %v", want, err)
+		}
+	}
+}
+
+func TestUnknownKey(t *testing.T) {
+	_, err := config.Load(write(t, "managment: {address: \"1.2.3.4:1\"}\n"), nil)
+	if err == nil || !strings.Contains(err.Error(), `unknown key "managment"`) {
+		t.Fatalf("got %v", err)
+	}
+}

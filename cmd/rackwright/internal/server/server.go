@@ -1,0 +1,249 @@
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"aead.dev/minisign"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/conductor"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/config"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/web"
+	"github.com/rackwright/rackwright/images"
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/inventory/sqlstore"
+)
+
+// Options are what the process adds to the configuration.
+type Options struct {
+	Config    config.Config
+	Version   string
+	Simulated bool // sign with a demo key; everything issued says SIMULATED
+	Log       *slog.Logger
+	// Store wraps the record, for tests that watch or interrupt its commits.
+	Store func(inventory.Store) inventory.Store
+}
+
+// Server is one running process.
+type Server struct {
+	o         Options
+	record    *sqlstore.Store
+	store     inventory.Store
+	keys      *auth.Keys
+	images    *images.Store
+	catalogue *images.Catalogue
+	conductor *conductor.Conductor
+	api       *api.Service
+	cert      tls.Certificate
+	pin       string
+
+	management, provisioning net.Listener
+	// Bootstrap is the admin token of the very first start, else empty.
+	Bootstrap inventory.Secret
+}
+
+// New opens everything and listens; it serves nothing yet. Whatever it opened
+// is closed again when it fails.
+func New(ctx context.Context, o Options) (*Server, error) {
+	s := &Server{o: o}
+	if o.Log == nil {
+		s.o.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, open := range []func(context.Context) error{s.openData, s.openRecord, s.openKeys, s.openListeners, s.firstStart, s.wire} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) openData(context.Context) error {
+	if err := os.MkdirAll(s.o.Config.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w: %w", inventory.ErrReadOnly, err)
+	}
+	return nil
+}
+
+func (s *Server) openRecord(ctx context.Context) error {
+	c := s.o.Config
+	dsn := c.Database
+	if dsn == "" {
+		dsn = filepath.Join(c.Data, "record.db")
+	}
+	var err error
+	s.record, err = sqlstore.Open(ctx, sqlstore.Options{DSN: dsn, Site: c.Site, Lease: c.Conductor.Lease, Grace: c.Conductor.Grace, Log: s.o.Log})
+	if err != nil {
+		return err
+	}
+	s.store = s.record
+	if s.o.Store != nil {
+		s.store = s.o.Store(s.record)
+	}
+	return nil
+}
+
+func (s *Server) openKeys(context.Context) error {
+	var err error
+	if s.keys, err = auth.OpenKeys(filepath.Join(s.o.Config.Data, "keys"), s.o.Simulated); err != nil {
+		return err
+	}
+	if s.images, err = images.Open(filepath.Join(s.o.Config.Data, "images"), nil); err != nil {
+		return err
+	}
+	s.catalogue = &images.Catalogue{Documents: s.store, Store: s.images}
+	s.cert, s.pin, err = certificate(s.o.Config)
+	return err
+}
+
+func (s *Server) openListeners(context.Context) error {
+	var err error
+	if s.management, err = listen("management.address", s.o.Config.Management.Address); err != nil {
+		return err
+	}
+	if a := s.o.Config.Provisioning.Address; a != "" {
+		s.provisioning, err = listen("provisioning.address", a)
+	}
+	return err
+}
+
+// listen names the setting, so that a port in use says where to change it.
+func listen(key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w; stop what uses the port (ss -ltnp), or set another %s", key, address, err, key)
+	}
+	return l, nil
+}
+
+// firstStart makes the admin and shows a token once, when there is nobody yet.
+func (s *Server) firstStart(ctx context.Context) error {
+	people, err := s.store.Persons(ctx)
+	if err != nil || len(people) > 0 {
+		return err
+	}
+	p := inventory.Person{ID: "admin", Name: "Administrator", Grants: []inventory.Grant{{Role: inventory.RoleAdmin}}}
+	secret, token, err := auth.NewToken(p, p.Grants, time.Now().Add(24*time.Hour), "first start", time.Now())
+	if err != nil {
+		return err
+	}
+	ctx = inventory.WithCause(ctx, inventory.Cause{By: "admin", Via: "cli"})
+	if err := s.store.SavePerson(ctx, p); err != nil {
+		return err
+	}
+	if err := s.store.SaveToken(ctx, token); err != nil {
+		return err
+	}
+	s.Bootstrap = secret
+	return nil
+}
+
+func (s *Server) wire(context.Context) error {
+	c := s.o.Config
+	var trusted []minisign.PublicKey
+	for _, text := range c.Firmware.Keys {
+		var k minisign.PublicKey
+		if err := k.UnmarshalText([]byte(text)); err != nil {
+			return fmt.Errorf("firmware.keys: %q is no minisign public key: %w", text, err)
+		}
+		trusted = append(trusted, k)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "server"
+	}
+	s.conductor = &conductor.Conductor{Store: s.store, Holder: inventory.Holder(fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())),
+		Parallel: c.Conductor.Parallel, Log: s.o.Log.With("room", "conductor"), Timing: conductor.Timing{Lease: c.Conductor.Lease, Poll: c.Conductor.Poll,
+			Cut: c.Conductor.Cut, Renew: c.Conductor.Renew, Margin: c.Conductor.Margin, Backoff: c.Conductor.Backoff, Longest: c.Conductor.Longest, Settle: c.Conductor.Settle}}
+	cert := conductor.Certifier{Store: s.store, Key: s.keys.Signing, Simulated: s.keys.Simulated}
+	steps := &conductor.Steps{Store: s.store, Freeze: cert.Freeze, Issue: cert.Issue}
+	steps.Fill(s.conductor)
+	s.api = &api.Service{Store: s.store, Images: s.catalogue, Sealer: s.keys, Signing: s.keys.Signing, Simulated: s.keys.Simulated, Site: c.Site,
+		Version: s.o.Version, Wake: s.conductor.Wake, Log: s.o.Log.With("room", "api"), Baselines: trusted}
+	return s.conductor.Check(lifecycle.NodeMilestones(), lifecycle.RackMilestones())
+}
+
+// Address is where the management listener really listens.
+func (s *Server) Address() string { return s.management.Addr().String() }
+
+// Pin is the SHA-256 of the management key, hex; people compare it at login.
+func (s *Server) Pin() string { return s.pin }
+
+// Store is the record, for what shares the process (the demo, doctor).
+func (s *Server) Store() inventory.Store { return s.store }
+
+// Run serves until the context ends. Turns under way finish; then everything
+// is closed.
+func (s *Server) Run(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", s.api.Handler())
+	pages := &web.Pages{API: s.api, Log: s.o.Log.With("room", "web")}
+	mux.Handle("/", pages.Handler())
+	servers := map[*http.Server]net.Listener{s.http(mux): tls.NewListener(s.management, &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})}
+	if s.provisioning != nil {
+		servers[s.http(s.machines())] = s.provisioning
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for srv, l := range servers {
+		srv.BaseContext = func(net.Listener) context.Context { return ctx }
+		go func() {
+			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("serve %s: %w", l.Addr(), err))
+			}
+		}()
+	}
+	err := s.conductor.Run(ctx)
+	stop, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer done()
+	for srv := range servers {
+		if serr := srv.Shutdown(stop); serr != nil {
+			_ = srv.Close() // streams never end by themselves
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = errors.Join(err, cause)
+	}
+	return errors.Join(err, s.Close())
+}
+
+func (s *Server) http(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+}
+
+// Close releases listeners and record.
+func (s *Server) Close() error {
+	var faults []error
+	for _, l := range []net.Listener{s.management, s.provisioning} {
+		if l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				faults = append(faults, err)
+			}
+		}
+	}
+	if s.record != nil {
+		faults = append(faults, s.record.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// DemoKey is the signing key of a simulated server, for the demo's attack list;
+// a real server gives nil.
+func (s *Server) DemoKey() ed25519.PrivateKey {
+	if !s.keys.Simulated {
+		return nil
+	}
+	return s.keys.Signing
+}
