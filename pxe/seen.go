@@ -1,0 +1,114 @@
+package pxe
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// seen is what this process remembers of the last minutes. Losing it costs a
+// repeated sighting, never a decision.
+type seen struct {
+	mu     sync.Mutex
+	limits map[inventory.MAC]*rate.Limiter
+	sights map[string]time.Time
+	offers map[inventory.MAC]netip.Addr
+	froms  map[inventory.Digest]netip.Addr
+}
+
+// maxSeen bounds each map against a flood of invented addresses.
+const maxSeen = 8192
+
+// sightEvery is how often one unknown machine is written down.
+const sightEvery = 30 * time.Second
+
+func newSeen() *seen {
+	return &seen{limits: map[inventory.MAC]*rate.Limiter{}, sights: map[string]time.Time{}, offers: map[inventory.MAC]netip.Addr{},
+		froms: map[inventory.Digest]netip.Addr{}}
+}
+
+// allow limits packets of one machine: ten a second, twenty at once.
+func (s *seen) allow(mac inventory.MAC) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.limits[mac]
+	if !ok {
+		bound(s.limits)
+		l = rate.NewLimiter(10, 20)
+		s.limits[mac] = l
+	}
+	return l.Allow()
+}
+
+// sight reports whether this sighting is due to be written.
+func (s *seen) sight(key string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.sights[key]) < sightEvery {
+		return false
+	}
+	bound(s.sights)
+	s.sights[key] = now
+	return true
+}
+
+func (s *seen) offer(mac inventory.MAC, a netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bound(s.offers)
+	s.offers[mac] = a
+}
+
+func (s *seen) offered(mac inventory.MAC) netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.offers[mac]
+}
+
+// from returns the first address that used a token, which is a when none did.
+func (s *seen) from(token inventory.Digest, a netip.Addr) netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first, ok := s.froms[token]; ok {
+		return first
+	}
+	bound(s.froms)
+	s.froms[token] = a
+	return a
+}
+
+func bound[K comparable, V any](m map[K]V) {
+	if len(m) >= maxSeen {
+		clear(m)
+	}
+}
+
+// counts counts answers by branch.
+type counts struct {
+	mu sync.Mutex
+	by map[Branch]int64
+}
+
+func (c *counts) add(b Branch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by == nil {
+		c.by = map[Branch]int64{}
+	}
+	c.by[b]++
+}
+
+// Counts returns how often each branch was taken since the start.
+func (s *Service) Counts() map[Branch]int64 {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	out := make(map[Branch]int64, len(s.counts.by))
+	for b, n := range s.counts.by {
+		out[b] = n
+	}
+	return out
+}
