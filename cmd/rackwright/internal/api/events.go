@@ -38,6 +38,9 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
+	if out.Flush() != nil { // the head leaves now: until it does, the client does not know that it listens
+		return
+	}
 	beat := time.Now()
 	for {
 		sent, err := s.push(ctx, w, chains)

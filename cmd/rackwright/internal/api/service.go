@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"time"
 
 	"aead.dev/minisign"
@@ -32,7 +33,9 @@ type Service struct {
 	Site      string
 	Version   string
 	Wake      func() // tells the conductor that something became due
-	Log       *slog.Logger
+	// Backup writes the whole record into a new file while work goes on.
+	Backup func(ctx context.Context, path string) error
+	Log    *slog.Logger
 	// Baselines are the public keys whose signature on a firmware baseline counts.
 	Baselines []minisign.PublicKey
 }
@@ -65,10 +68,29 @@ func (s *Service) build(mux *http.ServeMux) huma.API {
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	api := humago.New(mux, cfg)
 	for _, add := range []func(huma.API){s.addSite, s.addRacks, s.addNodes, s.addFindings, s.addPaper, s.addRequests,
-		s.addHolds, s.addWaivers, s.addPeople, s.addFirmware, s.addHandover} {
+		s.addHolds, s.addWaivers, s.addPeople, s.addFirmware, s.addHandover, s.addBackup} {
 		add(api)
 	}
+	document(api.OpenAPI())
 	return api
+}
+
+// document puts into the contract what huma cannot know: the shape of our
+// errors, and the stream that is no huma endpoint.
+func document(doc *huma.OpenAPI) {
+	stream := op(http.MethodGet, "/events", "events", "Hash chains as server-sent events; Last-Event-ID resumes")
+	stream.Parameters = []*huma.Param{{Name: "chains", In: "query", Required: true, Schema: &huma.Schema{Type: "string"},
+		Description: "racks with the last number already known: A12:118,A13:40"}}
+	stream.Responses = map[string]*huma.Response{"200": {Description: "one event an entry", Content: map[string]*huma.MediaType{"text/event-stream": {}}}, "default": {}}
+	doc.AddOperation(&stream)
+	shape := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	for _, path := range doc.Paths {
+		for _, o := range []*huma.Operation{path.Get, path.Put, path.Post} {
+			if o != nil {
+				o.Responses["default"] = &huma.Response{Description: "Error (RFC 9457)", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: shape}}}
+			}
+		}
+	}
 }
 
 var jsonFormat = huma.Format{

@@ -170,7 +170,7 @@ func (s *Server) wire(context.Context) error {
 	steps := &conductor.Steps{Store: s.store, Freeze: cert.Freeze, Issue: cert.Issue}
 	steps.Fill(s.conductor)
 	s.api = &api.Service{Store: s.store, Images: s.catalogue, Sealer: s.keys, Signing: s.keys.Signing, Simulated: s.keys.Simulated, Site: c.Site,
-		Version: s.o.Version, Wake: s.conductor.Wake, Log: s.o.Log.With("room", "api"), Baselines: trusted}
+		Version: s.o.Version, Wake: s.conductor.Wake, Log: s.o.Log.With("room", "api"), Baselines: trusted, Backup: s.record.Backup}
 	return s.conductor.Check(lifecycle.NodeMilestones(), lifecycle.RackMilestones())
 }
 
@@ -190,7 +190,9 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.Handle("/v1/", s.api.Handler())
 	pages := &web.Pages{API: s.api, Log: s.o.Log.With("room", "web")}
 	mux.Handle("/", pages.Handler())
-	servers := map[*http.Server]net.Listener{s.http(mux): tls.NewListener(s.management, &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})}
+	people := s.http(mux)
+	people.TLSConfig = &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12} // HTTP/2: many tabs, one connection
+	servers := map[*http.Server]net.Listener{people: s.management}
 	if s.provisioning != nil {
 		servers[s.http(s.machines())] = s.provisioning
 	}
@@ -199,7 +201,11 @@ func (s *Server) Run(ctx context.Context) error {
 	for srv, l := range servers {
 		srv.BaseContext = func(net.Listener) context.Context { return ctx }
 		go func() {
-			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			serve := srv.Serve
+			if srv.TLSConfig != nil {
+				serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+			}
+			if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 				cancel(fmt.Errorf("serve %s: %w", l.Addr(), err))
 			}
 		}()
