@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -39,10 +40,16 @@ func (s *Service) addFindings(api huma.API) {
 	huma.Register(api, op(http.MethodPost, "/findings/{finding}/disposition", "dispose", "Decide what happens with a finding at the dock"),
 		func(ctx context.Context, in *disposeIn) (*body[FindingLine], error) {
 			f, err := s.Store.Finding(ctx, inventory.FindingID(in.Finding))
+			if errors.Is(err, inventory.ErrNotFound) {
+				err = notFound("finding", in.Finding)
+			}
 			if err != nil {
 				return nil, problem(err)
 			}
 			r, c, err := s.rack(ctx, string(f.Rack), auth.Scan)
+			if errors.Is(err, inventory.ErrNotFound) { // of a rack that the caller does not see
+				err = problem(notFound("finding", in.Finding))
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -13,7 +13,7 @@ import (
 )
 
 type baselineIn struct {
-	Signature string `header:"X-Signature" doc:"minisign signature file, base64; needed unless the site trusts no baseline key"`
+	Signature string `header:"X-Signature" doc:"text of the .minisig file, base64; by a key of firmware.keys"`
 	RawBody   []byte `contentType:"application/octet-stream" doc:"baseline as YAML or JSON"`
 }
 

@@ -81,6 +81,9 @@ func (s *Service) held(ctx context.Context, on inventory.Subject) (*body[Held], 
 }
 
 func (s *Service) locks(ctx context.Context, _ *struct{}) (*body[[]inventory.Lock], error) {
+	if _, err := caller(ctx); err != nil {
+		return nil, err
+	}
 	all, err := s.Store.Locks(ctx)
 	if err != nil {
 		return nil, problem(err)

@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -163,15 +163,20 @@ func (s *Service) getRun(ctx context.Context, in *runPath) (*body[RunDetail], er
 	var d RunDetail
 	req, err := s.Store.Request(ctx, inventory.RunID(in.Run))
 	if err == nil {
-		d.Request = &req
-		return answer(d), s.seesAll(ctx, req)
+		d.Request, err = &req, s.seesAll(ctx, req)
+	} else if errors.Is(err, inventory.ErrNotFound) {
+		var run inventory.Run
+		if run, err = s.Store.Run(ctx, inventory.RunID(in.Run)); err == nil {
+			d.Run, err = &run, s.sees(ctx, run.Subject)
+		}
 	}
-	run, rerr := s.Store.Run(ctx, inventory.RunID(in.Run))
-	if rerr != nil {
-		return nil, problem(fmt.Errorf("run %q: %w", in.Run, rerr))
+	if errors.Is(err, inventory.ErrNotFound) { // somebody else's looks like none
+		err = notFound("run", in.Run)
 	}
-	d.Run = &run
-	return answer(d), s.sees(ctx, run.Subject)
+	if err != nil {
+		return nil, problem(err)
+	}
+	return answer(d), nil
 }
 
 func (s *Service) seesAll(ctx context.Context, req inventory.Request) error {

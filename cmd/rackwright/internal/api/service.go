@@ -48,6 +48,11 @@ func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.build(mux)
 	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		err := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound, Code: "no_endpoint",
+			Detail: "there is no " + r.Method + " " + r.URL.Path, Fix: "See the contract: rackwright openapi, or GET /v1/openapi.json."}
+		writeProblem(w, err, inventory.CauseOf(r.Context()).Request)
+	})
 	return s.frame(mux)
 }
 

@@ -50,14 +50,27 @@ func (c *Client) SignDraft(ctx context.Context, rack string, in api.SignatureReq
 
 // Package fetches the handover package of a rack.
 func (c *Client) Package(ctx context.Context, rack string, to io.Writer) (int64, error) {
-	resp, err := c.send(ctx, call{method: http.MethodGet, path: path("racks", rack, "package")})
+	return c.fetch(ctx, path("racks", rack, "package"), to)
+}
+
+// Backup fetches the whole record as one SQLite file.
+func (c *Client) Backup(ctx context.Context, to io.Writer) (int64, error) {
+	return c.fetch(ctx, "/backup", to)
+}
+
+// fetch copies an answer that is a file; a cut one is an error.
+func (c *Client) fetch(ctx context.Context, from string, to io.Writer) (int64, error) {
+	resp, err := c.send(ctx, call{method: http.MethodGet, path: from})
 	if err != nil {
 		return 0, err
 	}
 	defer resp.Body.Close()
 	n, err := io.Copy(to, resp.Body)
+	if err == nil && resp.ContentLength >= 0 && n != resp.ContentLength {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
-		return n, fmt.Errorf("package of %s: %w", rack, err)
+		return n, fmt.Errorf("GET %s: only %d bytes came: %w", from, n, err)
 	}
 	return n, nil
 }
