@@ -48,4 +48,16 @@ const (
 	BranchNoImage      Branch = "no-image"
 	BranchFailed       Branch = "failed" // the machine said so
 	BranchTwice        Branch = "token-twice"
+	BranchConfirmed    Branch = "confirmed" // beside another DHCP server: it gave the address
+	BranchTimeout      Branch = "timeout"
+	BranchBusy         Branch = "busy"
+	BranchDuplicate    Branch = "duplicate"
+)
+
+// Branches of packets that never reach a decision.
+const (
+	BranchMalformed Branch = "malformed"
+	BranchLimited   Branch = "rate-limited"
+	BranchDropped   Branch = "queue-full"
+	BranchPanic     Branch = "panic"
 )

@@ -145,7 +145,7 @@ func FuzzClassify(f *testing.F) {
 			if a.Branch == "" {
 				t.Fatal("decision without a branch")
 			}
-			token := BootToken(testKey, r.MAC, *n)
+			token := NodeToken(testKey, r.MAC, *n)
 			out, err := Offer(p, Reply{Request: r, Answer: a, Scope: testScope, Endpoints: testEnds, Token: token, Now: testNow})
 			if err != nil {
 				continue

@@ -54,7 +54,7 @@ var (
 		Router: netip.MustParseAddr("10.9.0.1"), DNS: []netip.Addr{netip.MustParseAddr("10.9.0.2")}, NTP: []netip.Addr{netip.MustParseAddr("10.9.0.3")},
 		Domain: "boot.example", MTU: 1500, Routes: []Route{{To: netip.MustParsePrefix("10.0.0.0/8"), Via: netip.MustParseAddr("10.9.0.4")}}, Lease: time.Hour}
 	testEnds = Endpoints{Server: netip.MustParseAddr("10.9.0.1"), HTTP: "10.9.0.1:8080", API: "https://10.9.0.1:8443",
-		CA: inventory.DigestOf([]byte("ca"))}
+		Pin: inventory.DigestOf([]byte("ca"))}
 )
 
 func (c client) packet(kind dhcpv4.MessageType, mods ...dhcpv4.Modifier) *dhcpv4.DHCPv4 {

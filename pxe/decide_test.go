@@ -43,7 +43,7 @@ func gates() []struct {
 	with := func(change func(*inventory.Node)) Facts {
 		n := testNode()
 		change(n)
-		return Facts{Node: n, Now: testNow, Token: TokenDigest(BootToken(testKey, testMAC, *n))}
+		return Facts{Node: n, Now: testNow, Token: TokenDigest(NodeToken(testKey, testMAC, *n))}
 	}
 	open := with(func(*inventory.Node) {})
 	redeemed, revoked := open, open
@@ -100,7 +100,7 @@ func answerBytes(t *testing.T, w *bytes.Buffer, p *dhcpv4.DHCPv4, r Request, a A
 		re.Binding = inventory.Binding{Hint: r.Hint, Addr: testScope.First, Subnet: testScope.Subnet, Until: testNow.Add(time.Hour)}
 	}
 	if a.Boots() {
-		re.Token = BootToken(testKey, r.MAC, *f.Node)
+		re.Token = NodeToken(testKey, r.MAC, *f.Node)
 	}
 	out, err := Offer(p, re)
 	if err != nil {
@@ -146,7 +146,7 @@ func ledger(seq string, token inventory.Digest, from time.Time) []inventory.Boot
 
 func TestLoopGuard(t *testing.T) {
 	n := testNode()
-	now := TokenDigest(BootToken(testKey, testMAC, *n))
+	now := TokenDigest(NodeToken(testKey, testMAC, *n))
 	old := inventory.DigestOf([]byte("an earlier attempt"))
 	pxe := Request{Hint: inventory.Hint{MAC: testMAC}, Class: ClassPXE, Arch: "amd64", Arrival: Arrival{Subnet: testScope.Subnet}}
 	ipxe := pxe

@@ -59,11 +59,13 @@ func (s *Service) Listen(ctx context.Context) error {
 }
 
 func (s *Service) open(ctx context.Context, out *sockets) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", hostPort(s.cfg.Listen, s.cfg.HTTPPort))
-	if err != nil {
-		return portError("HTTP boot", "tcp", s.cfg.HTTPPort, "", err)
+	if s.cfg.HTTPPort != NoHTTP {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", hostPort(s.cfg.Listen, s.cfg.HTTPPort))
+		if err != nil {
+			return portError("HTTP boot", "tcp", s.cfg.HTTPPort, "", err)
+		}
+		out.http = l
 	}
-	out.http = l
 	mode := s.cfg.Policy.Mode
 	if mode == ModeOff {
 		return nil

@@ -23,7 +23,7 @@ func offer(t *testing.T, c client, mode Mode, kind dhcpv4.MessageType, mods ...d
 	}
 	n := testNode()
 	a := Decide(r, Facts{Node: n, Now: testNow}, DefaultPolicy(mode))
-	return Offer(p, Reply{Request: r, Answer: a, Scope: testScope, Endpoints: testEnds, Token: BootToken(testKey, r.MAC, *n), Now: testNow,
+	return Offer(p, Reply{Request: r, Answer: a, Scope: testScope, Endpoints: testEnds, Token: NodeToken(testKey, r.MAC, *n), Now: testNow,
 		Binding: inventory.Binding{Addr: testScope.First, Until: testNow.Add(time.Hour)}, HostName: "a12-c07"})
 }
 
@@ -67,7 +67,7 @@ func TestOfferNeverExceedsTheClient(t *testing.T) {
 	p := small.packet(dhcpv4.MessageTypeDiscover)
 	r, _ := Classify(p, Arrival{Subnet: testScope.Subnet})
 	_, err = Offer(p, Reply{Request: r, Answer: Answer{Action: ActionProgram, HTTP: true}, Scope: testScope, Endpoints: long,
-		Token: BootToken(testKey, testMAC, *testNode()), Now: testNow})
+		Token: NodeToken(testKey, testMAC, *testNode()), Now: testNow})
 	if !errors.Is(err, ErrTooLarge) {
 		t.Errorf("error %v, want ErrTooLarge", err)
 	}
@@ -76,7 +76,7 @@ func TestOfferNeverExceedsTheClient(t *testing.T) {
 func TestOfferRefusesWhatWouldPanicOrCut(t *testing.T) {
 	p := clients[0].packet(dhcpv4.MessageTypeDiscover)
 	r, _ := Classify(p, Arrival{Subnet: testScope.Subnet})
-	token := BootToken(testKey, testMAC, *testNode())
+	token := NodeToken(testKey, testMAC, *testNode())
 	v6 := testEnds
 	v6.Server = netip.MustParseAddr("2001:db8::1")
 	if _, err := Offer(p, Reply{Request: r, Endpoints: v6, Scope: testScope}); err == nil {
@@ -106,23 +106,22 @@ func TestNAK(t *testing.T) {
 }
 
 func TestBootTokenBindsEveryPart(t *testing.T) {
-	base := BootToken(testKey, testMAC, *testNode()).Reveal()
-	if len(base) != 32 || base != BootToken(testKey, testMAC, *testNode()).Reveal() {
+	base := NodeToken(testKey, testMAC, *testNode()).Reveal()
+	if len(base) != 32 || base != NodeToken(testKey, testMAC, *testNode()).Reveal() {
 		t.Fatalf("token %q: want 32 hex digits, the same on every server", base)
 	}
 	other := testNode()
 	other.Operation.Boot.Attempt++
-	run, node := testNode(), testNode()
+	run := testNode()
 	run.Operation.Boot.Run = "01OTHER"
-	node.ID = "01OTHER"
 	for name, got := range map[string]inventory.Secret{
-		"key": BootToken(inventory.NewSecret("another"), testMAC, *testNode()), "mac": BootToken(testKey, "52:54:00:12:34:57", *testNode()),
-		"attempt": BootToken(testKey, testMAC, *other), "run": BootToken(testKey, testMAC, *run), "node": BootToken(testKey, testMAC, *node)} {
+		"key": NodeToken(inventory.NewSecret("another"), testMAC, *testNode()), "mac": NodeToken(testKey, "52:54:00:12:34:57", *testNode()),
+		"attempt": NodeToken(testKey, testMAC, *other), "run": NodeToken(testKey, testMAC, *run)} {
 		if got.Reveal() == base {
 			t.Errorf("another %s gives the same token", name)
 		}
 	}
-	if !BootToken(inventory.Secret{}, testMAC, *testNode()).IsZero() || !BootToken(testKey, testMAC, inventory.Node{}).IsZero() {
+	if !NodeToken(inventory.Secret{}, testMAC, *testNode()).IsZero() || !NodeToken(testKey, testMAC, inventory.Node{}).IsZero() {
 		t.Error("a token without key or without operation")
 	}
 	if sameToken(inventory.Secret{}, inventory.Secret{}) {
@@ -137,7 +136,7 @@ func testImage() images.Image {
 
 func TestScriptGolden(t *testing.T) {
 	n := testNode()
-	b := Boot{Node: *n, MAC: testMAC, Image: testImage(), Digest: inventory.DigestOf([]byte("image")), Token: BootToken(testKey, testMAC, *n), Args: []string{"console=ttyS0,115200n8"}}
+	b := Boot{Node: *n, MAC: testMAC, Image: testImage(), Digest: inventory.DigestOf([]byte("image")), Token: NodeToken(testKey, testMAC, *n), Args: []string{"console=ttyS0,115200n8"}}
 	got, err := Script(b, testEnds)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +146,7 @@ func TestScriptGolden(t *testing.T) {
 
 func TestScriptRefuses(t *testing.T) {
 	n := testNode()
-	good := Boot{Node: *n, MAC: testMAC, Image: testImage(), Digest: inventory.DigestOf(nil), Token: BootToken(testKey, testMAC, *n)}
+	good := Boot{Node: *n, MAC: testMAC, Image: testImage(), Digest: inventory.DigestOf(nil), Token: NodeToken(testKey, testMAC, *n)}
 	for name, change := range map[string]func(*Boot){
 		"no token":        func(b *Boot) { b.Token = inventory.Secret{} },
 		"no kernel":       func(b *Boot) { b.Image.Files = map[string]images.Digest{"uki": ""} },

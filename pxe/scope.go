@@ -90,6 +90,11 @@ func (s Scope) size() uint32 {
 	return number(s.Last) - number(s.First) + 1
 }
 
+// inPool reports whether an address is one of those that may be given away.
+func (s Scope) inPool(a netip.Addr) bool {
+	return s.size() > 0 && a.Is4() && !a.Less(s.First) && !s.Last.Less(a) && a != s.Router && a != s.Subnet.Addr() && a != broadcast(s.Subnet)
+}
+
 // candidates yields pool addresses in the client's own order: it starts at a
 // hash of the client, so that two servers offer the same address.
 func (s Scope) candidates(client string) func(yield func(netip.Addr) bool) {
@@ -103,10 +108,7 @@ func (s Scope) candidates(client string) func(yield func(netip.Addr) bool) {
 		first, at := number(s.First), h.Sum32()%n
 		for i := range n {
 			a := address(first + (at+i)%n)
-			if a == s.Router || a == s.Subnet.Addr() || a == broadcast(s.Subnet) {
-				continue
-			}
-			if !yield(a) {
+			if s.inPool(a) && !yield(a) {
 				return
 			}
 		}

@@ -18,10 +18,10 @@ type Endpoints struct {
 	Server netip.Addr // option 54; stable across restarts
 	TFTP   netip.Addr // next server; zero means Server
 	HTTP   string     // host:port
-	// API is the base URL that the agent calls, https://host:port.
+	// API is the base URL that the agent calls, http(s)://host:port.
 	API string
-	// CA is the SHA-256 of the certificate authority that the agent trusts for API.
-	CA inventory.Digest
+	// Pin is the SHA-256 of the public key (SubjectPublicKeyInfo) that the agent trusts for API; empty without TLS.
+	Pin inventory.Digest
 }
 
 func (e Endpoints) tftp() netip.Addr {
@@ -59,18 +59,15 @@ type Boot struct {
 const maxCommandLine = 2047
 
 // CommandLine is the kernel command line of a boot. Parameters under
-// "rackwright." are the agent's: url, ca, token, mac, node, run, image.
+// "rackwright." are the agent's: server, pin, token, mac, node, run, image.
 func CommandLine(b Boot, e Endpoints) (string, error) {
 	args := slices.Concat([]string{"initrd=initrd"}, b.Image.Args, b.Args)
 	run := inventory.RunID("")
 	if op := b.Node.Operation; op != nil && op.Boot != nil {
-		run = op.Boot.Run
-		if run == "" {
-			run = op.Run
-		}
+		run = bootRun(b.Node)
 	}
 	args = append(args, "BOOTIF=01-"+strings.ReplaceAll(string(b.MAC), ":", "-"))
-	for _, kv := range [][2]string{{"url", e.API}, {"ca", string(e.CA)}, {"token", b.Token.Reveal()}, {"mac", string(b.MAC)},
+	for _, kv := range [][2]string{{"server", e.API}, {"pin", string(e.Pin)}, {"token", b.Token.Reveal()}, {"mac", string(b.MAC)},
 		{"node", string(b.Node.ID)}, {"run", string(run)}, {"image", string(b.Digest)}} {
 		if kv[1] != "" {
 			args = append(args, "rackwright."+kv[0]+"="+kv[1])

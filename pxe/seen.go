@@ -18,6 +18,14 @@ type seen struct {
 	sights map[string]time.Time
 	offers map[inventory.MAC]netip.Addr
 	froms  map[inventory.Digest]netip.Addr
+	users  map[netip.Addr]inventory.Hint
+	last   map[turn]Branch
+}
+
+// turn is a machine in one of its programs.
+type turn struct {
+	mac   inventory.MAC
+	class Class
 }
 
 // maxSeen bounds each map against a flood of invented addresses.
@@ -28,7 +36,7 @@ const sightEvery = 30 * time.Second
 
 func newSeen() *seen {
 	return &seen{limits: map[inventory.MAC]*rate.Limiter{}, sights: map[string]time.Time{}, offers: map[inventory.MAC]netip.Addr{},
-		froms: map[inventory.Digest]netip.Addr{}}
+		froms: map[inventory.Digest]netip.Addr{}, users: map[netip.Addr]inventory.Hint{}, last: map[turn]Branch{}}
 }
 
 // allow limits packets of one machine: ten a second, twenty at once.
@@ -79,6 +87,55 @@ func (s *seen) from(token inventory.Digest, a netip.Addr) netip.Addr {
 	bound(s.froms)
 	s.froms[token] = a
 	return a
+}
+
+// uses remembers which machine has an address.
+func (s *seen) uses(a netip.Addr, h inventory.Hint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bound(s.users)
+	s.users[a] = h
+}
+
+// user returns the machine that was last seen with an address.
+func (s *seen) user(a netip.Addr) (inventory.Hint, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.users[a]
+	return h, ok
+}
+
+// turned reports whether a machine's branch is another one than last time.
+func (s *seen) turned(mac inventory.MAC, c Class, b Branch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := turn{mac, c}
+	if s.last[k] == b {
+		return false
+	}
+	bound(s.last)
+	s.last[k] = b
+	return true
+}
+
+// links caches what the system says about interfaces.
+type links struct {
+	mu sync.Mutex
+	by map[int]link
+}
+
+func (l *links) get(index int) link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if have, ok := l.by[index]; ok && now.Before(have.until) {
+		return have
+	}
+	if l.by == nil {
+		l.by = map[int]link{}
+	}
+	l.by[index] = readLink(index, now)
+	return l.by[index]
 }
 
 func bound[K comparable, V any](m map[K]V) {

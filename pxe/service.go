@@ -45,6 +45,10 @@ type Blobs interface {
 // Ephemeral as a port lets the system choose one: see [Service.Addrs].
 const Ephemeral = -1
 
+// NoHTTP as HTTPPort opens no HTTP listener: [Service.Handler] is mounted
+// elsewhere, and Endpoints.HTTP says where machines reach it.
+const NoHTTP = -2
+
 // Ports where firmware looks, and where HTTP is unless configured.
 const (
 	portDHCP  = 67
@@ -95,6 +99,8 @@ type Service struct {
 	log    *slog.Logger
 	ledger *ledgerWriter
 	seen   *seen
+	links  links
+	tftp   transfers
 	counts counts
 
 	mu      sync.Mutex
@@ -113,6 +119,9 @@ func New(cfg Config, d Deps) (*Service, error) {
 	}
 	if !cfg.Endpoints.Server.Is4() || cfg.Endpoints.Server.IsUnspecified() {
 		bad("server address %s: set the IPv4 address that machines reach this server under", cfg.Endpoints.Server)
+	}
+	if cfg.HTTPPort == NoHTTP && cfg.Endpoints.HTTP == "" {
+		bad("no HTTP listener and no HTTP endpoint: say at which host:port the boot handler is mounted")
 	}
 	if cfg.Policy.Mode == ModeAuthoritative && len(cfg.Scopes) == 0 {
 		bad("no scope: an authoritative server needs at least one subnet with a pool")
@@ -217,7 +226,7 @@ func (s *Service) facts(ctx context.Context, h inventory.Hint) (Facts, error) {
 	case err != nil:
 		return f, fmt.Errorf("who is %s: %w", h.MAC, err)
 	}
-	f.Node, f.Token = &n, TokenDigest(BootToken(s.deps.Key, h.MAC, n))
+	f.Node, f.Token = &n, TokenDigest(NodeToken(s.deps.Key, h.MAC, n))
 	if f.Lines, err = s.ledger.lines(ctx, h, now.Add(-ledgerWindow)); err != nil {
 		return f, fmt.Errorf("boot ledger of %s: %w", h.MAC, err)
 	}

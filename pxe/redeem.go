@@ -1,0 +1,34 @@
+package pxe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// Redeem marks a boot token as used, and notes it: after it no path of this
+// boot is served any more, and the machine's next boot is from disk. The second
+// time is inventory.ErrConflict and revokes the token. Whatever trades tokens
+// for credentials calls it in place of the record's own method.
+func (s *Service) Redeem(ctx context.Context, token inventory.Digest, h inventory.Hint) error {
+	err := s.deps.Store.Redeem(ctx, token, h)
+	line := inventory.BootLine{Hint: h, Stage: StageAgent, Token: token, At: time.Now()}
+	switch {
+	case err == nil:
+		line.Branch = string(BranchRedeemed)
+	case errors.Is(err, inventory.ErrConflict):
+		s.counts.add(BranchTwice)
+		s.log.Warn("a boot token was used twice and is revoked", "mac", h.MAC)
+		line.Branch, line.Detail = string(BranchRevoked), "its agent called twice"
+	default:
+		return err
+	}
+	s.counts.add(Branch(line.Branch))
+	if n, ferr := s.deps.Store.Find(ctx, h); ferr == nil {
+		line.Node = n.ID
+	}
+	s.ledger.note(line)
+	return err
+}
