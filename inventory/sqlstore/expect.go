@@ -223,12 +223,19 @@ func (o owners) of(n inventory.Node) (string, string) {
 	return "", ""
 }
 
+// saveMACs keeps which node a MAC belongs to. What a machine showed last beats
+// what was ordered: a tray that was put into another slot boots as the node of
+// that slot.
 func (t *tx) saveMACs(ctx context.Context, id inventory.NodeID, macs []inventory.MAC, from inventory.Source) error {
+	clash := "DO NOTHING"
+	if from == inventory.SourceRedfish || from == inventory.SourceInband {
+		clash = "DO UPDATE SET node_id = excluded.node_id, source = excluded.source"
+	}
 	for _, mac := range macs {
 		if mac == "" {
 			continue
 		}
-		if err := t.exec(ctx, "INSERT INTO node_mac (mac, node_id, source) VALUES ($1,$2,$3) ON CONFLICT (mac) DO NOTHING", string(mac), string(id), string(from)); err != nil {
+		if err := t.exec(ctx, "INSERT INTO node_mac (mac, node_id, source) VALUES ($1,$2,$3) ON CONFLICT (mac) "+clash, string(mac), string(id), string(from)); err != nil {
 			return err
 		}
 	}

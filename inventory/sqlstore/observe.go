@@ -87,11 +87,16 @@ func (t *tx) collect(ctx context.Context, n inventory.Node, o inventory.Observat
 // never edits what was expected.
 func (t *tx) learn(ctx context.Context, n *inventory.Node, o inventory.Observation) error {
 	before := encode(n)
+	var shown []inventory.MAC
 	for _, c := range o.Components {
 		for _, id := range c.IDs {
 			switch {
 			case id.Kind == inventory.IDMAC && c.Kind == inventory.KindNIC:
-				if mac, ok := inventory.ParseMAC(id.Norm); ok && !slices.Contains(n.MACs, mac) {
+				mac, ok := inventory.ParseMAC(id.Norm)
+				if ok {
+					shown = append(shown, mac)
+				}
+				if ok && !slices.Contains(n.MACs, mac) {
 					n.MACs = append(n.MACs, mac)
 				}
 			case id.Kind == inventory.IDUUID && c.Kind == inventory.KindChassis && n.UUID == "":
@@ -104,11 +109,11 @@ func (t *tx) learn(ctx context.Context, n *inventory.Node, o inventory.Observati
 			return err
 		}
 	}
+	if err := t.saveMACs(ctx, n.ID, shown, o.Source); err != nil {
+		return err
+	}
 	if encode(n) == before {
 		return nil
-	}
-	if err := t.saveMACs(ctx, n.ID, n.MACs, o.Source); err != nil {
-		return err
 	}
 	return t.saveNode(ctx, n)
 }

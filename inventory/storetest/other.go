@@ -145,3 +145,27 @@ func testReopen(t *testing.T, open Opener) {
 		t.Fatalf("after reopening: %s, %d of %d events", n.Milestone, head(t, s, "A12"), seq)
 	}
 }
+
+// testMovedMAC: a tray in another slot boots as the node of that slot, until it
+// is moved back.
+func testMovedMAC(t *testing.T, open Opener) {
+	s := open()
+	all := Rack(t, s)
+	mac := all["C01"].MACs[0]
+	seenAt := func(n inventory.Node) {
+		t.Helper()
+		o := Reading(t, s, n)
+		nic := inventory.Component{Key: inventory.Key{Kind: inventory.KindNIC, Slot: "NIC0"}, State: inventory.StatePresent,
+			IDs: []inventory.Identifier{{Kind: inventory.IDMAC, Raw: string(mac), Norm: string(mac), Source: inventory.SourceRedfish}}}
+		o.Components = append(o.Components, nic)
+		_, err := s.Observe(t.Context(), o)
+		ok(t, err)
+		got, err := s.Find(t.Context(), inventory.Hint{MAC: mac})
+		ok(t, err)
+		if got.ID != n.ID {
+			t.Fatalf("%s was shown by %s and is found at %s", mac, n.Address, got.Address)
+		}
+	}
+	seenAt(all["C02"])
+	seenAt(all["C01"])
+}
