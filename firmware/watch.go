@@ -127,6 +127,30 @@ func (e *Executor) recover(ctx context.Context, plan Plan, step Step, p Progress
 	return e.again(step, p), nil
 }
 
+// ReadBack decides an intent of a run that was broken off, by the same rule and
+// without sending anything: unknown until the device agrees, or until nothing
+// has been under way for the quiet time.
+func (e *Executor) ReadBack(ctx context.Context, plan Plan, i inventory.Intent) (inventory.Outcome, string, error) {
+	p, err := Resume(Progress{}, []inventory.Intent{i})
+	if err != nil {
+		return inventory.OutcomeUnknown, "", err
+	}
+	step, ok := plan.step(p.Step)
+	if !ok {
+		return inventory.OutcomeUnknown, "", fmt.Errorf("intent %s names step %d, which its plan does not have", i.ID, p.Step)
+	}
+	p, err = e.recover(ctx, plan, step, p)
+	switch {
+	case err != nil:
+		return inventory.OutcomeUnknown, "", err
+	case p.Outcome == inventory.OutcomeOK:
+		return inventory.OutcomeOK, "read back: " + step.sentence() + " took effect", nil
+	case p.Outcome == inventory.OutcomeFailed, p.Phase == PhaseFailed:
+		return inventory.OutcomeFailed, "read back: " + step.sentence() + " left no trace", nil
+	}
+	return inventory.OutcomeUnknown, p.Note, nil
+}
+
 func (e *Executor) again(step Step, p Progress) Progress {
 	if p.Sent >= sends {
 		p.Failure = fmt.Sprintf("%s: sent %d times, no trace of it on the device; ask the vendor, do not power off", step.sentence(), p.Sent)

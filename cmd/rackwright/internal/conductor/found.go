@@ -1,0 +1,87 @@
+package conductor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+)
+
+// found is one gate's result as a reading says it, before it becomes evidence.
+type found struct {
+	gate   inventory.Gate
+	result inventory.Result
+	detail string
+}
+
+// about names the findings that shut a gate of verified: by their kind, and by
+// the class of the part where the gate is about one class.
+type about struct {
+	gate  inventory.Gate
+	kinds []inventory.FindingKind // empty: every kind
+	class inventory.Kind          // empty: every class
+}
+
+var verifyGates = []about{
+	{lifecycle.GateBOM, []inventory.FindingKind{inventory.FindMissing, inventory.FindExtra, inventory.FindCountShort, inventory.FindWrongType, inventory.FindDamaged}, ""},
+	{lifecycle.GateSerials, []inventory.FindingKind{inventory.FindReplaced, inventory.FindSwapped, inventory.FindDuplicateID, inventory.FindIDConflict, inventory.FindPlaceholderID}, ""},
+	{lifecycle.GateSlot, []inventory.FindingKind{inventory.FindWrongSlot, inventory.FindSwapped, inventory.FindReplaced}, ""},
+	{lifecycle.GateMemory, nil, inventory.KindDIMM},
+	{lifecycle.GatePSU, nil, inventory.KindPSU},
+}
+
+// judgeVerified says what a reading means for the machine-made gates of
+// verified. It is pure. A class that was expected and could not be read is
+// unjudged, never a pass; a finding that two people accepted as found does not
+// shut a gate, and the detail says so. want is what was ordered.
+func judgeVerified(f lifecycle.Facts, o inventory.Observation, want []inventory.Component) []found {
+	var out []found
+	for _, a := range verifyGates {
+		out = append(out, a.judge(f, o, want))
+	}
+	return out
+}
+
+func (a about) judge(f lifecycle.Facts, o inventory.Observation, want []inventory.Component) found {
+	var bad, blind, accepted []string
+	for _, x := range f.Findings {
+		if x.Closed || x.Node != f.Node.ID && !slices.Contains(x.Others, f.Node.ID) || a.class != "" && x.Key.Kind != a.class {
+			continue
+		}
+		text := inventory.Sentence(x.Fix, x.Args)
+		switch {
+		case x.Kind == inventory.FindWrongFirmware: // the next milestone's
+		case lifecycle.Accepted(x.ID, f):
+			accepted = append(accepted, text)
+		case x.Kind == inventory.FindUnreadable:
+			blind = append(blind, text)
+		case len(a.kinds) == 0 || slices.Contains(a.kinds, x.Kind):
+			bad = append(bad, text)
+		}
+	}
+	if a.gate == lifecycle.GateBOM { // what was not read may hide a part that nobody ordered
+		blind = append(blind, unread(o, want)...)
+	}
+	switch {
+	case len(bad) > 0:
+		return found{a.gate, inventory.ResultFail, strings.Join(bad, " · ")}
+	case len(blind) > 0:
+		return found{a.gate, inventory.ResultUnjudged, strings.Join(blind, " · ")}
+	case len(accepted) > 0:
+		return found{a.gate, inventory.ResultPass, "accepted as found: " + strings.Join(accepted, " · ")}
+	}
+	return found{a.gate, inventory.ResultPass, ""}
+}
+
+// unread lists the read faults of classes that were ordered.
+func unread(o inventory.Observation, want []inventory.Component) []string {
+	var out []string
+	for _, r := range o.Faults {
+		if slices.ContainsFunc(want, func(c inventory.Component) bool { return c.Kind == r.Kind }) {
+			out = append(out, fmt.Sprintf("%s could not be read: %s", r.Path, r.Reason))
+		}
+	}
+	return out
+}
