@@ -2,9 +2,20 @@ package redfish
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
-	"os"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -26,58 +37,198 @@ type Memory interface {
 	Save(ctx context.Context, endpoint string, state []byte) error
 }
 
+const (
+	defaultPerBMC  = 2
+	siteRequests   = 500 // per second, all BMCs of the dialer
+	siteHandshakes = 64  // new TLS connections per second: the storm after a power event
+	refreshTick    = time.Second
+	parallelIdle   = 64 // sessions refreshed or closed at once
+)
+
 // Dialer makes handles on BMCs. Its fields are set before the first Dial.
 type Dialer struct {
 	Credentials CredentialSource
-	Profiles    map[string]Profile // by Endpoint.Profile; unknown names are an error, "" is generic
+	Profiles    map[string]Profile // by Endpoint.Profile; nil: Profiles(). An unknown name is an error
 	PerBMC      int                // requests in flight per BMC, default 2; one of them writes
 	Log         *slog.Logger       // default: discard
-	Memory      Memory             // default: in memory only
+	Memory      Memory             // default: in this process only
+	Trust       Trust              // default: pin where one is known, else first use
+	CA          *x509.CertPool     // for TrustCA
+
+	mu      sync.Mutex
+	brokers map[string]*broker
+	rates   rates
+	closed  bool
 }
 
 // BMC is a handle on one BMC with the guard of one caller. It is safe for
 // concurrent use; all handles of one BMC share its session and limits.
 type BMC struct {
+	broker   *broker
 	endpoint inventory.Endpoint
 	guard    Guard
 	profile  Profile
 	log      *slog.Logger
+	closed   atomic.Bool
 }
 
-// TaskID is the path of a task or task monitor, or an id of the driver.
-type TaskID string
-
-// PowerState is the PowerState of a ComputerSystem (DSP0268).
-type PowerState string
-
-// PowerAction is a ResetType (DSP0268 Resource.ResetType).
-type PowerAction string
-
-// BootTarget is a BootSourceOverrideTarget (DSP0268 ComputerSystem.Boot).
-type BootTarget string
-
-// Update is one firmware image on its way to a BMC: pushed from File, or pulled
-// by the BMC from URI.
-type Update struct {
-	File      *os.File         // push
-	Size      int64            // bytes of File
-	Digest    inventory.Digest // checked while the bytes leave; a wrong file never arrives complete
-	URI       string           // pull: SimpleUpdate fetches it
-	Targets   []string         // @odata.ids; nil: not sent, empty: sent as []
-	ApplyTime string           // OperationApplyTime; "": not sent
-	Force     bool             // ForceUpdate
+// Dial gives a handle and makes sure that there is a session: a BMC that answers
+// a port is not ready, one that takes a login is. A nil guard makes the handle
+// read-only. Where a password change is required Dial succeeds, and everything
+// but SetPassword answers ErrAuth.
+func (d *Dialer) Dial(ctx context.Context, ep inventory.Endpoint, guard Guard) (*BMC, error) {
+	p, err := d.profile(ep.Profile)
+	if err != nil {
+		return nil, &Error{Op: "dial", Endpoint: ep.URL, Err: err}
+	}
+	u, err := base(ep.URL)
+	if err != nil {
+		return nil, &Error{Op: "dial", Endpoint: ep.URL, Err: err}
+	}
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil, &Error{Op: "dial", Endpoint: u.String(), Err: ErrUnreachable, Hint: "the dialer has logged out and is closed"}
+	}
+	if d.brokers == nil {
+		d.brokers = map[string]*broker{}
+		d.rates = rates{rate.NewLimiter(siteRequests, siteRequests), rate.NewLimiter(siteHandshakes, siteHandshakes)}
+	}
+	b := d.brokers[u.String()]
+	if b == nil {
+		b = newBroker(u, d, p, ep, d.rates)
+		d.brokers[u.String()] = b
+	}
+	d.mu.Unlock()
+	b.trust.confirm(ep.Pin)
+	b.mu.Lock()
+	b.credential = ep.Credential
+	b.mu.Unlock()
+	if _, err := b.session(ctx); err != nil {
+		return nil, err
+	}
+	return &BMC{broker: b, endpoint: ep, guard: guard, profile: p, log: b.log}, nil
 }
 
-// Task is one look at a task.
-type Task struct {
-	ID       TaskID
-	Name     string
-	State    string // TaskState or JobState as given
-	Percent  int
-	Outcome  inventory.Outcome // set when Done
-	Done     bool
-	Messages []string
-	Targets  []string      // resources the BMC names in the task's payload or messages
-	Started  time.Time     // of the BMC's clock
-	Wait     time.Duration // when to ask again
+func (d *Dialer) profile(name string) (Profile, error) {
+	known := d.Profiles
+	if known == nil {
+		known = Profiles()
+	}
+	if name == "" {
+		name = GenericProfile
+	}
+	p, ok := known[name]
+	if !ok && name == GenericProfile {
+		return Profile{Name: GenericProfile}, nil
+	}
+	if !ok {
+		return Profile{}, fmt.Errorf("%w: no Redfish profile %q; known: %s", ErrUnsupported, name,
+			strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	}
+	return p, nil
 }
+
+func (d *Dialer) mode(p Profile) Trust {
+	if p.Trust != "" {
+		return p.Trust
+	}
+	return d.Trust
+}
+
+func (d *Dialer) logger() *slog.Logger {
+	if d.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.Log
+}
+
+// Run keeps sessions fresh until the context ends, then logs all of them out on
+// a context of its own and refuses further dials. Its error is what could not be
+// logged out; those sessions are removed by the next login.
+func (d *Dialer) Run(ctx context.Context) error {
+	tick := time.NewTicker(refreshTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return d.Logout(ctx)
+		case <-tick.C:
+			d.each(func(b *broker) error { b.refresh(ctx); return nil })
+		}
+	}
+}
+
+// Logout ends all sessions and closes the dialer. Twice is fine.
+func (d *Dialer) Logout(ctx context.Context) error {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	return d.each(func(b *broker) error {
+		b.mu.Lock()
+		b.closed = true // a login still under way logs itself out
+		b.mu.Unlock()
+		err := b.logout(ctx)
+		b.wire.transport.CloseIdleConnections()
+		return err
+	})
+}
+
+func (d *Dialer) each(do func(*broker) error) error {
+	d.mu.Lock()
+	all := slices.Collect(maps.Values(d.brokers))
+	d.mu.Unlock()
+	var mu sync.Mutex
+	var errs []error
+	var g errgroup.Group
+	g.SetLimit(parallelIdle)
+	for _, b := range all {
+		g.Go(func() error {
+			if err := do(b); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+			return nil
+		})
+	}
+	return errors.Join(append(errs, g.Wait())...)
+}
+
+// Close gives the handle back; the session stays for the next one. Twice is fine.
+func (b *BMC) Close() error {
+	b.closed.Store(true)
+	return nil
+}
+
+// Certificate is what the BMC showed at the last handshake; zero for plain http.
+func (b *BMC) Certificate() Certificate { return b.broker.trust.seen() }
+
+// PasswordChangeRequired: the BMC took the login and refuses everything else
+// until SetPassword.
+func (b *BMC) PasswordChangeRequired() bool {
+	b.broker.mu.Lock()
+	defer b.broker.mu.Unlock()
+	return b.broker.sess != nil && b.broker.sess.mustChange
+}
+
+// get reads one JSON resource under the full policy of this package.
+func (b *BMC) get(ctx context.Context, uri string) (json.RawMessage, error) {
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	r, err := b.broker.get(ctx, call{}, uri)
+	if err != nil {
+		return nil, err
+	}
+	return r.body, nil
+}
+
+func (b *BMC) open() error {
+	if b.closed.Load() {
+		return &Error{Op: "use", Endpoint: b.endpoint.URL, Err: errClosed}
+	}
+	return nil
+}
+
+var errClosed = errors.New("the handle is closed")

@@ -1,0 +1,155 @@
+package redfish
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Power states (DSP0268 Resource.PowerState).
+const (
+	PowerOn          PowerState = "On"
+	PowerOff         PowerState = "Off"
+	PowerPoweringOn  PowerState = "PoweringOn"
+	PowerPoweringOff PowerState = "PoweringOff"
+	PowerPaused      PowerState = "Paused"
+)
+
+// Power actions (DSP0268 Resource.ResetType).
+const (
+	ActionOn               PowerAction = "On"
+	ActionForceOff         PowerAction = "ForceOff"
+	ActionGracefulShutdown PowerAction = "GracefulShutdown"
+	ActionForceRestart     PowerAction = "ForceRestart"
+	ActionGracefulRestart  PowerAction = "GracefulRestart"
+	ActionPowerCycle       PowerAction = "PowerCycle"
+	ActionNmi              PowerAction = "Nmi"
+)
+
+const (
+	resetSystem  = "#ComputerSystem.Reset"
+	resetManager = "#Manager.Reset"
+)
+
+// Power reads the host's power state. ErrUnsupported where there is no host.
+func (b *BMC) Power(ctx context.Context) (PowerState, error) {
+	s, err := b.host(ctx, "power")
+	if err != nil {
+		return "", err
+	}
+	if s.PowerState == "" {
+		return "", b.broker.refuse("power", fmt.Errorf("%w: %s has no PowerState", ErrUnsupported, s.ID), "")
+	}
+	return s.PowerState, nil
+}
+
+// SetPower sends one reset to the host, or nothing if On or ForceOff is the
+// state already. It does not wait for the state: ask Power. A lost answer is
+// ErrOutcomeUnknown: read Power and Mark back.
+func (b *BMC) SetPower(ctx context.Context, want PowerAction) error {
+	op := "set power " + string(want)
+	s, err := b.host(ctx, op)
+	if err != nil {
+		return err
+	}
+	if (want == ActionOn && s.PowerState == PowerOn) || (want == ActionForceOff && s.PowerState == PowerOff) {
+		return nil
+	}
+	if other, ok := b.profile.Resets[want]; ok {
+		want = other
+	}
+	return b.reset(ctx, op, s.Actions, resetSystem, []string{string(want)})
+}
+
+// reset sends the first of the wanted types that the action takes.
+func (b *BMC) reset(ctx context.Context, op string, actions map[string]rawJSON, name string, want []string) error {
+	a, ok := actionOf(actions, name)
+	if !ok {
+		return b.broker.refuse(op, fmt.Errorf("%w: no action %s", ErrUnsupported, name), "")
+	}
+	offered, err := b.resetTypes(ctx, op, a)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(want, func(w string) bool { return len(offered) == 0 || slices.Contains(offered, w) })
+	if i < 0 {
+		return b.broker.refuse(op, fmt.Errorf("%w: it takes %s", ErrUnsupported, strings.Join(offered, ", ")), "use one of these, or map it in the profile")
+	}
+	_, err = b.post(ctx, call{op: op}, a.Target, map[string]any{"ResetType": want[i]})
+	return err
+}
+
+// Mark is what moves when a host or its BMC was reset. Compare two readings
+// after a lost answer; the zero value means that the BMC does not tell.
+type Mark struct {
+	Host string // LastResetTime of the System, as given
+	BMC  string // LastResetTime of its Manager, as given
+}
+
+// String is compact enough for firmware.State.Mark; empty if nothing is known.
+func (m Mark) String() string {
+	if m == (Mark{}) {
+		return ""
+	}
+	return m.Host + "|" + m.BMC
+}
+
+// Mark reads the reset times of host and BMC.
+func (b *BMC) Mark(ctx context.Context) (Mark, error) {
+	s, err := b.host(ctx, "mark")
+	if err != nil {
+		return Mark{}, err
+	}
+	m := Mark{Host: s.LastResetTime}
+	man, err := b.manager(ctx, "mark")
+	if err != nil {
+		return Mark{}, err
+	}
+	m.BMC = man.LastResetTime
+	return m, nil
+}
+
+// managerDoc is what the verbs need of the BMC itself.
+type managerDoc struct {
+	odata
+	LastResetTime string
+	Actions       map[string]rawJSON
+	Links         struct{ ManagerForServers []odata }
+}
+
+// manager reads the Manager of the host: the one the System names, else the one
+// whose ManagerForServers holds it, else the only one.
+func (b *BMC) manager(ctx context.Context, op string) (*managerDoc, error) {
+	c := call{op: op}
+	root, err := b.broker.document(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var host string
+	if root.Systems.ID != "" {
+		s, err := b.host(ctx, op)
+		if err != nil {
+			return nil, err
+		}
+		host = s.ID
+		if len(s.Links.ManagedBy) == 1 {
+			var m managerDoc
+			return &m, b.broker.read(ctx, c, s.Links.ManagedBy[0].ID, &m)
+		}
+	}
+	all, err := b.broker.members(ctx, c, root.Managers.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range all {
+		var m managerDoc
+		if err := b.broker.loadMember(ctx, c, e, &m); err != nil {
+			return nil, err
+		}
+		if len(all) == 1 || slices.ContainsFunc(m.Links.ManagerForServers, func(o odata) bool { return host != "" && sameURI(o.ID, host) }) {
+			return &m, nil
+		}
+	}
+	return nil, b.broker.refuse(op, fmt.Errorf("%w: none of its %d managers says that it manages the host", ErrUnsupported, len(all)), "")
+}

@@ -1,0 +1,240 @@
+package redfish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+)
+
+const (
+	loginTimeout  = 60 * time.Second
+	logoutTimeout = 10 * time.Second
+	fullWait      = 60 * time.Second // session table full: first wait, doubling up to the idle time-out
+	defaultIdle   = 5 * time.Minute  // until SessionTimeout is read
+)
+
+// session is one login. The token lives here and nowhere else.
+type session struct {
+	user    string
+	token   string
+	uri     string
+	created string
+	born    time.Time
+	basic   bool             // no session: credentials on every request
+	secret  inventory.Secret // only for basic
+
+	// guarded by broker.mu
+	last       time.Time
+	mustChange bool
+	account    string // the account to change then
+}
+
+func (s *session) authorise(h http.Header) {
+	if s.basic {
+		r := http.Request{Header: h}
+		r.SetBasicAuth(s.user, s.secret.Reveal())
+		return
+	}
+	h.Set("X-Auth-Token", s.token)
+}
+
+// session gives the live session or logs in. The login is single-flight and
+// outlives the caller's deadline: a login cut short leaks a session. The caller
+// then gets ErrBusy and finds the session at its next tick.
+func (b *broker) session(ctx context.Context) (*session, error) {
+	b.mu.Lock()
+	s, closed := b.sess, b.closed
+	b.mu.Unlock()
+	if closed {
+		return nil, b.refuse("login", ErrUnreachable, "the dialer has logged out and is closed")
+	}
+	if s != nil {
+		return s, nil
+	}
+	done := b.logins.DoChan("login", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
+		defer cancel()
+		return b.login(ctx)
+	})
+	select {
+	case r := <-done:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*session), nil
+	case <-ctx.Done():
+		return nil, &Error{Op: "login", Endpoint: b.name, Err: fmt.Errorf("%w: %w", ErrBusy, ctx.Err()), Wait: time.Second,
+			Hint: "the login goes on by itself"}
+	}
+}
+
+// login opens the broker's session with the credential of the endpoint.
+func (b *broker) login(ctx context.Context) (*session, error) {
+	b.mu.Lock()
+	s, name := b.sess, b.credential
+	b.mu.Unlock()
+	if s != nil {
+		return s, nil // another flight ended just before this one
+	}
+	if err := b.load(ctx); err != nil {
+		return nil, b.refuse("login", err, "")
+	}
+	user, secret, err := b.source.Credential(ctx, name)
+	if err != nil {
+		return nil, b.refuse("login", fmt.Errorf("credential %q: %w", name, err), "")
+	}
+	return b.enter(ctx, b.inner, user, secret)
+}
+
+// enter logs in through via and makes the result the broker's session. The
+// lock-out guard is asked first and told after.
+func (b *broker) enter(ctx context.Context, via http.RoundTripper, user string, secret inventory.Secret) (*session, error) {
+	if err := b.mayTry(user, secret); err != nil {
+		return nil, err
+	}
+	root, err := b.service(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.open(ctx, via, root, user, secret)
+	if err != nil {
+		return nil, err
+	}
+	return s, b.adopt(ctx, s, root)
+}
+
+// adopt stores the new session, removes what an earlier process left, and
+// learns the limits of the BMC once.
+func (b *broker) adopt(ctx context.Context, s *session, root *serviceRoot) error {
+	b.mu.Lock()
+	stale, created := b.state.Session, b.state.Created
+	b.sess, b.full = s, 0
+	b.state.Session, b.state.Created = s.uri, s.created
+	b.state.Lock.accept()
+	if b.state.Facts.Service != root.identity() {
+		old := b.state.Facts
+		b.state.Facts = facts{Service: root.identity(), SessionsURI: old.SessionsURI, Basic: old.Basic, BasicPost: old.BasicPost}
+	}
+	closed := b.closed
+	b.mu.Unlock()
+	err := b.save(ctx)
+	if closed && err == nil {
+		err = b.refuse("login", ErrUnreachable, "the dialer has logged out and is closed")
+	}
+	if err != nil {
+		return errors.Join(err, b.logout(ctx))
+	}
+	if stale != "" && !sameURI(stale, s.uri) {
+		b.removeStale(ctx, s, stale, created)
+	}
+	b.learn(ctx, s, root)
+	return nil
+}
+
+// removeStale deletes the session a killed process left. The id may have been
+// given to somebody else meanwhile: only one that says it is ours is deleted.
+func (b *broker) removeStale(ctx context.Context, s *session, uri, created string) {
+	var body struct{ UserName, CreatedTime string }
+	r, err := b.asSession(ctx, s, http.MethodGet, uri)
+	if err != nil || json.Unmarshal(r.body, &body) != nil {
+		return // gone already
+	}
+	if body.UserName != s.user || (created != "" && body.CreatedTime != created) {
+		return
+	}
+	if _, err := b.asSession(ctx, s, http.MethodDelete, uri); err != nil {
+		b.log.Warn("old session not removed", "session", uri, "err", err)
+		return
+	}
+	b.log.Info("removed the session of an earlier run", "session", uri)
+}
+
+// asSession sends a request about sessions with the given token.
+func (b *broker) asSession(ctx context.Context, s *session, method, uri string) (*reply, error) {
+	req, err := b.request(ctx, call{op: method + " session", session: true}, method, uri, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.authorise(req.Header)
+	return b.send(b.inner, req)
+}
+
+// logout deletes our session on a context of its own. Twice is harmless.
+func (b *broker) logout(ctx context.Context) error {
+	b.mu.Lock()
+	s := b.sess
+	b.sess = nil
+	b.mu.Unlock()
+	return b.end(ctx, s)
+}
+
+func (b *broker) end(ctx context.Context, s *session) error {
+	if s == nil || s.basic || s.uri == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logoutTimeout)
+	defer cancel()
+	_, err := b.asSession(ctx, s, http.MethodDelete, s.uri)
+	var e *Error
+	if err != nil && errors.As(err, &e) {
+		switch e.Status {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+			err = nil // it was over already
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return b.change(ctx, func(st *state) {
+		if sameURI(st.Session, s.uri) {
+			st.Session, st.Created = "", ""
+		}
+	})
+}
+
+// idle is the session time-out of this BMC.
+func (b *broker) idle() time.Duration {
+	if f := b.facts(); f.Idle > 0 {
+		return time.Duration(f.Idle) * time.Second
+	}
+	return defaultIdle
+}
+
+// refreshEvery: half the time-out, not below 10 s, not above 10 min.
+func refreshEvery(idle time.Duration) time.Duration {
+	return min(max(idle/2, 10*time.Second), 10*time.Minute)
+}
+
+// refresh reads our own session when it was unused for half its life.
+func (b *broker) refresh(ctx context.Context) {
+	b.mu.Lock()
+	s := b.sess
+	due := s != nil && !s.basic && s.uri != "" && time.Since(s.last) >= refreshEvery(b.idleLocked())
+	b.mu.Unlock()
+	if !due {
+		return
+	}
+	_, err := b.asSession(ctx, s, http.MethodGet, s.uri)
+	var e *Error
+	switch {
+	case err == nil:
+		b.used(s)
+	case errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusNotFound):
+		b.drop(s)
+	default:
+		b.used(s) // asked; the next caller finds out more
+		b.log.Debug("session not refreshed", "err", err)
+	}
+}
+
+func (b *broker) idleLocked() time.Duration {
+	if b.state.Facts.Idle > 0 {
+		return time.Duration(b.state.Facts.Idle) * time.Second
+	}
+	return defaultIdle
+}
