@@ -30,7 +30,7 @@ func (a *app) describeCmd() *cobra.Command {
 				return err
 			}
 			if a.output != "table" && a.output != "wide" {
-				return a.print(table{value: d, columns: []string{"node"}, rows: [][]string{{d.Address}}})
+				return a.print(gateTable(d, d.Address, string(d.Next), d.Gates))
 			}
 			return describeNode(a.out, d)
 		}
@@ -39,11 +39,23 @@ func (a *app) describeCmd() *cobra.Command {
 			return err
 		}
 		if a.output != "table" && a.output != "wide" {
-			return a.print(table{value: d, columns: []string{"rack"}, rows: [][]string{{d.Name}}})
+			return a.print(gateTable(d, d.Name, string(d.Next), d.Gates))
 		}
 		return describeRack(a.out, d)
 	}
 	return c
+}
+
+// gateTable is the description as rows: one a gate of the next milestone.
+func gateTable(value any, name, next string, gates []lifecycle.GateResult) table {
+	t := table{value: value, columns: []string{"on", "next", "gate", "result", "producer", "by", "reason"}}
+	for _, g := range gates {
+		t.rows = append(t.rows, []string{name, next, string(g.Gate), string(g.Result), string(g.Producer), g.By, g.Reason})
+	}
+	if len(t.rows) == 0 {
+		t.rows = [][]string{{name, next, "", "", "", "", ""}}
+	}
+	return t
 }
 
 func describeRack(w io.Writer, d api.RackDetail) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -21,19 +20,13 @@ func (a *app) exportCmd() *cobra.Command {
 		if file == "" {
 			file = strings.ReplaceAll(args[0], "/", "-") + "-handover.zip"
 		}
-		part, err := os.OpenFile(file+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+		var n int64
+		err = whole(file, 0o644, func(f *os.File) error {
+			n, err = cl.Package(c.Context(), args[0], f)
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("write the package: %w", err)
-		}
-		n, err := cl.Package(c.Context(), args[0], part)
-		if err == nil {
-			err = part.Sync()
-		}
-		if err = errors.Join(err, part.Close()); err == nil {
-			err = os.Rename(file+".part", file)
-		}
-		if err != nil {
-			return errors.Join(err, os.Remove(file+".part"))
+			return err
 		}
 		key, err := cl.Key(c.Context())
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 )
 
 func (a *app) getCmd() *cobra.Command {
-	get := &cobra.Command{Use: "get NOUN", Short: "List racks, slots, nodes, findings, waivers, requests, locks, sightings, events",
-		Example: "  rackwright get racks\n  rackwright get slots A12 -o wide\n  rackwright get findings A12 --open -o json"}
+	get := noun("get", "List racks, slots, nodes, findings, waivers, requests, locks, sightings, events",
+		"  rackwright get racks\n  rackwright get slots A12 -o wide\n  rackwright get findings A12 --open -o json")
 	var open bool
 	var kind, milestone string
 	nodes := &cobra.Command{Use: "nodes [RACK]", Short: "Nodes with milestone, operation and sign", RunE: func(c *cobra.Command, args []string) error {

@@ -16,13 +16,14 @@ func (a *app) getWaivers(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	name := addresses(c.Context(), cl)
 	t := table{columns: []string{"waiver", "gate or finding", "on", "asked by", "approved by", "until", "reason"}, value: list, empty: "no waivers"}
 	for _, w := range list {
 		approved := "nobody yet"
 		if w.Approver != "" {
 			approved = string(w.Approver)
 		}
-		t.rows = append(t.rows, []string{string(w.ID), string(w.Gate) + string(w.Finding), w.Subject.String(), string(w.Requester), approved, stamp(w.Until), w.Reason})
+		t.rows = append(t.rows, []string{string(w.ID), string(w.Gate) + string(w.Finding), name(w.Subject), string(w.Requester), approved, stamp(w.Until), w.Reason})
 	}
 	return a.print(t)
 }
@@ -68,9 +69,10 @@ func (a *app) getLocks(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	name := addresses(c.Context(), cl)
 	t := table{columns: []string{"scope", "run", "state", "since"}, value: list, empty: "nothing is locked"}
 	for _, l := range list {
-		t.rows = append(t.rows, []string{l.Scope.String(), string(l.Run), l.State, stamp(l.Since)})
+		t.rows = append(t.rows, []string{name(l.Scope), string(l.Run), l.State, stamp(l.Since)})
 	}
 	return a.print(t)
 }

@@ -95,7 +95,24 @@ func (a *app) waiveCmd() *cobra.Command {
 			approved = string(w.Approver)
 		}
 		return a.print(table{columns: []string{"waiver", "on", "gate or finding", "asked by", "approved by", "until"}, value: w,
-			rows: [][]string{{string(w.ID), w.Subject.String(), string(w.Gate) + string(w.Finding), string(w.Requester), approved, stamp(w.Until)}}})
+			rows: [][]string{{string(w.ID), addresses(c.Context(), cl)(w.Subject), string(w.Gate) + string(w.Finding), string(w.Requester), approved, stamp(w.Until)}}})
 	}
 	return c
+}
+
+func (a *app) disposeCmd() *cobra.Command {
+	return &cobra.Command{Use: "dispose FINDING DISPOSITION", Short: "Decide at the dock: received, missing, damaged, extra, wrong; or fixed",
+		Long:    "Dispose closes a finding by a person's decision, which is kept with name and time. What must stay as it is needs a waiver by two people instead: rackwright waive NODE --finding ID.",
+		Example: "  rackwright get findings A12 --open\n  rackwright dispose 01J… missing", Args: exactly(2, "a finding and a disposition"),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			f, err := cl.Dispose(c.Context(), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			return a.print(findingTable([]api.FindingLine{f}))
+		}}
 }

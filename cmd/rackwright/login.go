@@ -97,7 +97,7 @@ func (a *app) readToken() (string, error) {
 }
 
 func (a *app) peopleCmd() *cobra.Command {
-	people := &cobra.Command{Use: "people", Short: "People, grants and tokens (admins)"}
+	people := noun("people", "People, grants and tokens (admins)", "  rackwright people list\n  rackwright people save tess --name \"Tess\" --role technician\n  rackwright people token tess --for 720h")
 	list := &cobra.Command{Use: "list", Short: "List people", RunE: func(c *cobra.Command, _ []string) error {
 		cl, err := a.connect()
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -18,6 +19,17 @@ type table struct {
 	rows    [][]string
 	value   any
 	empty   string // what an empty table says: never plain nothing
+}
+
+// checkFlags refuses a wrong -o or --color before anything is done.
+func (a *app) checkFlags() error {
+	if !slices.Contains([]string{"table", "wide", "json", "yaml", "csv", "name"}, a.output) {
+		return fmt.Errorf("%w: -o %s: use table, wide, json, yaml, csv or name", errUsage, a.output)
+	}
+	if !slices.Contains([]string{"auto", "always", "never"}, a.color) {
+		return fmt.Errorf("%w: --color %s: use auto, always or never", errUsage, a.color)
+	}
+	return nil
 }
 
 // print writes the answer to stdout in the form that -o names.

@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/config"
+	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/sqlstore"
 )
 
-func options(c config.Config) sqlstore.Options {
+// record says where the record of a configuration is.
+func record(c config.Config) sqlstore.Options {
 	dsn := c.Database
 	if dsn == "" {
 		dsn = filepath.Join(c.Data, "record.db")
@@ -24,36 +24,97 @@ func options(c config.Config) sqlstore.Options {
 	return sqlstore.Options{DSN: dsn, Site: c.Site, Lease: c.Conductor.Lease, Grace: c.Conductor.Grace}
 }
 
+// openRecord opens a record that exists: a mistyped folder must not become a
+// new, empty and perfectly sound one.
+func openRecord(ctx context.Context, c config.Config) (*sqlstore.Store, error) {
+	o := record(c)
+	o.MustExist = true
+	return sqlstore.Open(ctx, o)
+}
+
 func (a *app) backupCmd() *cobra.Command {
 	c := &cobra.Command{Use: "backup FILE", Short: "Write the whole record into one file; the keys are backed up apart", Args: exactly(1, "a new file"),
-		Long: "Backup copies the record, as it is at one moment, into one SQLite file, whichever database it lives in. On PostgreSQL the server may go on; a SQLite record must not be served meanwhile. The keys folder is not in it: keep it apart, or every sealed password is lost."}
+		Example: "  rackwright backup ams1.db                      # of the running server, as an admin\n  rackwright backup ams1.db --data ./data        # of a record that nobody serves",
+		Long: `Backup copies the record, as it is at one moment, into one SQLite file,
+whichever database it lives in. Without --data or --config the running server
+makes the copy, and work goes on. The keys folder is not in it: keep it apart,
+or every sealed password is lost.`}
 	load := configured(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		cfg, err := load()
+		if _, err := os.Stat(args[0]); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("backup %s exists already; name a new file: %w", args[0], inventory.ErrConflict)
+		}
+		do := a.backupOfServer
+		if c.Flags().Changed("data") || c.Flags().Changed("config") {
+			do = func(ctx context.Context, file string) error {
+				cfg, err := load()
+				if err != nil {
+					return err
+				}
+				s, err := openRecord(ctx, cfg)
+				if errors.Is(err, inventory.ErrHeld) {
+					return fmt.Errorf("%w; to copy it while it is served, leave --data away: rackwright backup %s", err, file)
+				}
+				if err != nil {
+					return err
+				}
+				return errors.Join(s.Backup(ctx, file), s.Close())
+			}
+		}
+		if err := do(c.Context(), args[0]); err != nil {
+			return err
+		}
+		info, err := os.Stat(args[0])
 		if err != nil {
-			return err
+			return fmt.Errorf("backup: %w", err)
 		}
-		s, err := sqlstore.Open(c.Context(), options(cfg))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(s.Backup(c.Context(), args[0]), s.Close()); err != nil {
-			return err
-		}
-		return a.print(table{columns: []string{"backup", "keys to keep apart"}, value: map[string]string{"backup": args[0]}, rows: [][]string{{args[0], filepath.Join(cfg.Data, "keys")}}})
+		fmt.Fprintln(a.err, "the keys folder is not in it: keep it apart")
+		return a.print(table{columns: []string{"backup", "bytes"}, value: map[string]any{"backup": args[0], "bytes": info.Size()}, rows: [][]string{{args[0], fmt.Sprint(info.Size())}}})
 	}
 	return c
 }
 
+// backupOfServer fetches the copy that the server makes of itself.
+func (a *app) backupOfServer(ctx context.Context, file string) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	return whole(file, 0o600, func(f *os.File) error {
+		_, err := cl.Backup(ctx, f)
+		return err
+	})
+}
+
+// whole writes a file completely or not at all.
+func whole(file string, mode os.FileMode, write func(*os.File) error) error {
+	part, err := os.OpenFile(file+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	if err = write(part); err == nil {
+		err = part.Sync()
+	}
+	if err = errors.Join(err, part.Close()); err == nil {
+		err = os.Rename(file+".part", file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file+".part"))
+	}
+	return nil
+}
+
 func (a *app) restoreCmd() *cobra.Command {
-	c := &cobra.Command{Use: "restore FILE", Short: "Copy a backup into an empty record (SQLite or PostgreSQL)", Args: exactly(1, "a backup")}
+	c := &cobra.Command{Use: "restore FILE", Short: "Copy a backup into an empty record (SQLite or PostgreSQL)", Args: exactly(1, "a backup"),
+		Example: "  rackwright restore ams1.db --data ./new-data\n  rackwright restore ams1.db --set database=postgres://…   # also the way from SQLite to PostgreSQL",
+		Long:    "Restore copies a backup into a record that holds nothing yet; the backup is only read. Servers of the time before cannot write any more (every fencing token is raised), and what ran then is looked at again before anything else is done. Put the keys folder back before you serve."}
 	load := configured(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := load()
 		if err != nil {
 			return err
 		}
-		if err := sqlstore.Restore(c.Context(), args[0], options(cfg)); err != nil {
+		if err := sqlstore.Restore(c.Context(), args[0], record(cfg)); err != nil {
 			return err
 		}
 		fmt.Fprintln(a.err, "restored; put the keys folder back before you serve")
@@ -63,14 +124,15 @@ func (a *app) restoreCmd() *cobra.Command {
 }
 
 func (a *app) fsckCmd() *cobra.Command {
-	c := &cobra.Command{Use: "fsck", Short: "Check the record: chains, intervals, locks, documents; exit 5 when something is wrong", Args: exactly(0, "no argument")}
+	c := &cobra.Command{Use: "fsck", Short: "Check the record: chains, intervals, locks, documents; exit 5 when something is wrong", Args: exactly(0, "no argument"),
+		Example: "  rackwright fsck --data ./data"}
 	load := configured(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := load()
 		if err != nil {
 			return err
 		}
-		s, err := sqlstore.Open(c.Context(), options(cfg))
+		s, err := openRecord(c.Context(), cfg)
 		if err != nil {
 			return err
 		}
@@ -91,89 +153,4 @@ func (a *app) fsckCmd() *cobra.Command {
 		return nil
 	}
 	return c
-}
-
-// check is one line of doctor.
-type check struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"`
-}
-
-func (a *app) doctorCmd() *cobra.Command {
-	c := &cobra.Command{Use: "doctor", Short: "Look for what keeps a server from working here: configuration, folder, disk, ports, record", Args: exactly(0, "no argument")}
-	load := configured(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := load()
-		if err != nil {
-			return err
-		}
-		checks := diagnose(c.Context(), cfg)
-		t := table{columns: []string{"check", "result", "detail", "fix"}, value: checks}
-		bad := 0
-		for _, x := range checks {
-			result := "ok"
-			if !x.OK {
-				result = "WRONG"
-				bad++
-			}
-			t.rows = append(t.rows, []string{x.Name, result, x.Detail, orDash(x.Fix)})
-		}
-		if err := a.print(t); err != nil {
-			return err
-		}
-		if bad > 0 {
-			return &findings{what: fmt.Sprintf("%d of %d checks are wrong", bad, len(checks))}
-		}
-		return nil
-	}
-	return c
-}
-
-const leastFree = 1 << 30 // bytes
-
-func diagnose(ctx context.Context, cfg config.Config) []check {
-	out := []check{{Name: "configuration", OK: true, Detail: "site " + cfg.Site}}
-	add := func(name string, err error, detail, fix string) {
-		c := check{Name: name, OK: err == nil, Detail: detail}
-		if err != nil {
-			c.Detail, c.Fix = err.Error(), fix
-		}
-		out = append(out, c)
-	}
-	err := os.MkdirAll(cfg.Data, 0o700)
-	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(cfg.Data, ".doctor"); err == nil {
-			err = errors.Join(f.Close(), os.Remove(f.Name()))
-		}
-	}
-	add("data folder", err, cfg.Data, "Make it writable for this user.")
-	var fs syscall.Statfs_t
-	if err = syscall.Statfs(cfg.Data, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) < leastFree {
-		err = fmt.Errorf("%d MiB are free", fs.Bavail*uint64(fs.Bsize)>>20)
-	}
-	add("free space", err, fmt.Sprintf("%d MiB", fs.Bavail*uint64(fs.Bsize)>>20), "Free at least 1 GiB.")
-	for name, address := range map[string]string{"management port": cfg.Management.Address, "provisioning port": cfg.Provisioning.Address} {
-		if address == "" {
-			continue
-		}
-		l, err := net.Listen("tcp", address)
-		if err == nil {
-			err = l.Close()
-		}
-		add(name, err, address, "Stop what uses it (ss -ltnp), or set another address. A running rackwright uses it, too.")
-	}
-	s, err := sqlstore.Open(ctx, options(cfg))
-	if err != nil {
-		add("record", err, "", "Stop the other server, or check owner and disk.")
-		return out
-	}
-	faults, err := s.Check(ctx)
-	if err == nil && len(faults) > 0 {
-		err = errors.New(strings.Join(faults, "; "))
-	}
-	add("record", errors.Join(err, s.Close()), "sound", "Run rackwright fsck; restore a backup.")
-	return out
 }

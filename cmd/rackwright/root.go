@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,7 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or locked,
 	f.StringVar(&a.pin, "pin", os.Getenv("RACKWRIGHT_PIN"), "SHA-256 of the server's public key ($RACKWRIGHT_PIN)")
 	f.StringVarP(&a.output, "output", "o", "table", "table, wide, json, yaml, csv or name; json is a contract, tables are not")
 	f.StringVar(&a.color, "color", "auto", "auto, always or never (NO_COLOR is obeyed)")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFlags() } // before anything is done
 	root.AddCommand(a.verbs()...)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	return root
@@ -55,8 +57,9 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or locked,
 // verbs lists every verb once.
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{a.getCmd(), a.describeCmd(), a.importCmd(), a.scanCmd(), a.diffCmd(), a.startCmd(), a.waitCmd(), a.watchCmd(),
-		a.holdCmd(), a.releaseCmd(), a.breakCmd(), a.waiveCmd(), a.signCmd(), a.exportCmd(), a.verifyCmd(), a.keyCmd(), a.loginCmd(), a.peopleCmd(),
-		a.serveCmd(), a.doctorCmd(), a.backupCmd(), a.restoreCmd(), a.fsckCmd(), a.demoCmd(), a.openapiCmd()}
+		a.holdCmd(), a.releaseCmd(), a.breakCmd(), a.waiveCmd(), a.disposeCmd(), a.signCmd(), a.exportCmd(), a.verifyCmd(), a.keyCmd(), a.loginCmd(), a.peopleCmd(),
+		a.serveCmd(), a.doctorCmd(), a.backupCmd(), a.restoreCmd(), a.fsckCmd(), a.configCmd(),
+		a.demoCmd(), a.openapiCmd()}
 }
 
 // remembered is the login file: mode 0600, written by rackwright login.
@@ -113,6 +116,23 @@ func readLogin() (remembered, error) {
 		return l, fmt.Errorf("read %s: %w", path, err)
 	}
 	return l, nil
+}
+
+// noun is a verb that does nothing without the word after it: a missing or
+// mistyped word is a usage error, never a silent success.
+func noun(use, short, example string) *cobra.Command {
+	c := &cobra.Command{Use: use + " COMMAND", Short: short, Example: example, Args: cobra.ArbitraryArgs}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var known []string
+		for _, sub := range c.Commands() {
+			known = append(known, sub.Name())
+		}
+		if len(args) == 0 {
+			return fmt.Errorf("%w: %s needs one of %s", errUsage, c.CommandPath(), strings.Join(known, ", "))
+		}
+		return fmt.Errorf("%w: %s %q: use one of %s", errUsage, c.CommandPath(), args[0], strings.Join(known, ", "))
+	}
+	return c
 }
 
 // exactly refuses a wrong number of arguments as a usage error.

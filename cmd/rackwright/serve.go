@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/config"
@@ -71,7 +70,7 @@ func (a *app) serveCmd() *cobra.Command {
 			return err
 		}
 		if show {
-			return showConfig(a, cfg)
+			return a.showConfig(cfg)
 		}
 		s, err := server.New(c.Context(), server.Options{Config: cfg, Version: version(), Log: logger(a.streams, cfg.Log)})
 		if err != nil {
@@ -84,19 +83,6 @@ func (a *app) serveCmd() *cobra.Command {
 		return s.Run(c.Context())
 	}
 	return c
-}
-
-func showConfig(a *app, cfg config.Config) error {
-	flat := map[string]any{}
-	for _, key := range config.Keys() {
-		flat[key] = config.Value(cfg, key)
-	}
-	raw, err := yaml.Marshal(flat)
-	if err != nil {
-		return err
-	}
-	_, err = a.out.Write(raw)
-	return err
 }
 
 func (a *app) openapiCmd() *cobra.Command {

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -56,34 +58,66 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 }
 
 // Restore copies a backup into an empty record (a new SQLite file or an empty
-// PostgreSQL database). A record that holds anything is refused.
-func Restore(ctx context.Context, path string, into Options) error {
-	if _, err := os.Stat(path); err != nil {
+// PostgreSQL database). A record that holds anything is refused. The backup
+// itself is only read. Every fencing token is raised, so that no server of the
+// time before can still write; intents without an outcome stay unsettled, and
+// are therefore read back before anything else is done.
+func Restore(ctx context.Context, path string, into Options) (err error) {
+	dir, err := os.MkdirTemp("", "rackwright-restore-")
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	work := filepath.Join(dir, "record.db") // opening migrates and locks: never the only copy
+	if err := copyFile(path, work); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	from, err := Open(ctx, Options{DSN: path, Site: into.Site})
+	from, err := Open(ctx, Options{DSN: work, Site: into.Site, MustExist: true})
 	if err != nil {
 		return fmt.Errorf("backup %s: %w", path, err)
 	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	if faults, err := from.Check(ctx); err != nil || len(faults) > 0 {
+		return fmt.Errorf("backup %s is not sound: %w", path, errors.Join(err, fmt.Errorf("%s: %w", strings.Join(faults, "; "), inventory.ErrInvalid)))
+	}
 	to, err := Open(ctx, into)
 	if err != nil {
-		return errors.Join(err, from.Close())
+		return err
 	}
-	n, _, err := number(ctx, to.read, "SELECT (SELECT COUNT(*) FROM rack) + (SELECT COUNT(*) FROM event)")
+	defer func() { err = errors.Join(err, to.Close()) }()
+	n, _, err := number(ctx, to.read, "SELECT (SELECT COUNT(*) FROM rack) + (SELECT COUNT(*) FROM event) + (SELECT COUNT(*) FROM person)")
 	if err == nil && n > 0 {
 		err = fmt.Errorf("the record to restore into is not empty; name a new one: %w", inventory.ErrConflict)
 	}
 	if err == nil {
 		err = copyAll(ctx, from, to)
 	}
-	if err == nil {
-		var faults []string
-		if faults, err = to.Check(ctx); err == nil && len(faults) > 0 {
-			err = fmt.Errorf("the restored record is not sound: %s: %w", strings.Join(faults, "; "), inventory.ErrInvalid)
-		}
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, to.Close(), from.Close())
+	faults, err := to.Check(ctx)
+	if err == nil && len(faults) > 0 {
+		err = fmt.Errorf("the restored record is not sound: %s: %w", strings.Join(faults, "; "), inventory.ErrInvalid)
+	}
+	return err
 }
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// raise is added to every fencing token of a copy.
+const raise = 1 << 20
 
 // copyAll copies every row inside one snapshot and one write transaction.
 func copyAll(ctx context.Context, from, to *Store) error {
@@ -105,10 +139,10 @@ func copyAll(ctx context.Context, from, to *Store) error {
 			}
 		}
 		// What was leased then is nobody's now.
-		if err := t.exec(ctx, "UPDATE tick SET holder = '', lease_ms = 0"); err != nil {
+		if err := t.exec(ctx, "UPDATE tick SET holder = '', lease_ms = 0, token = token + $1", raise); err != nil {
 			return err
 		}
-		return t.exec(ctx, "UPDATE shard SET holder = '', lease_ms = 0")
+		return t.exec(ctx, "UPDATE shard SET holder = '', lease_ms = 0, token = token + $1", raise)
 	})
 	if rerr := snap.Rollback(); rerr != nil && !errors.Is(rerr, sql.ErrTxDone) {
 		err = errors.Join(err, rerr)

@@ -31,7 +31,7 @@ func exclusive(path string) (*os.File, error) {
 		if rerr != nil {
 			pid = []byte("unknown")
 		}
-		return nil, fmt.Errorf("the record is served by process %s already; stop it, or use PostgreSQL for several servers: %w", strings.TrimSpace(string(pid)), inventory.ErrHeld)
+		return nil, fmt.Errorf("%s is served by process %s already; stop that one, or use PostgreSQL for several servers: %w", strings.TrimSuffix(path, ".lock"), strings.TrimSpace(string(pid)), inventory.ErrHeld)
 	}
 	if err := f.Truncate(0); err != nil {
 		return nil, fmt.Errorf("lock file: %w", errors.Join(err, f.Close()))

@@ -36,6 +36,9 @@ type Options struct {
 	Lease time.Duration
 	Grace time.Duration
 	Log   *slog.Logger
+	// MustExist refuses a SQLite file that is not there, instead of making an
+	// empty record where somebody mistyped a folder.
+	MustExist bool
 }
 
 // Store implements inventory.Store. It is safe for concurrent use.
@@ -84,10 +87,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if IsPostgres(o.DSN) {
 		err = s.openPostgres(o.DSN)
 	} else {
-		err = s.openSQLite(o.DSN)
+		err = s.openSQLite(o)
 	}
 	if err == nil {
-		err = s.migrate(ctx)
+		if err = s.migrate(ctx); err != nil && !IsPostgres(o.DSN) {
+			err = fmt.Errorf("%s: %w", o.DSN, err)
+		}
 	}
 	if err == nil && s.clock.db == nil {
 		err = s.voidLeases(ctx)
@@ -113,9 +118,13 @@ func (s *Store) openPostgres(dsn string) error {
 	return nil
 }
 
-func (s *Store) openSQLite(path string) error {
+func (s *Store) openSQLite(o Options) error {
+	path := o.DSN
 	if path == "" {
 		return fmt.Errorf("no file is named: %w", inventory.ErrInvalid)
+	}
+	if _, err := os.Stat(path); o.MustExist && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no record %s; name the data folder of the server: %w", path, inventory.ErrNotFound)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("folder of the record: %w", err)

@@ -89,9 +89,48 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := sqlstore.Restore(t.Context(), backup, sqlstore.Options{DSN: fresh, Site: "ams1"}); !errors.Is(err, inventory.ErrConflict) {
 		t.Fatalf("restoring over a record got %v", err)
 	}
+	if left, err := filepath.Glob(filepath.Join(dir, "backup.db?*")); err != nil || len(left) > 0 {
+		t.Fatalf("beside the backup lies %v %v", left, err)
+	}
 	n, err := opener(t, fresh)().Node(t.Context(), "A12/C01")
 	if err != nil || n.Milestone != inventory.NodeDiscovered {
 		t.Fatalf("restored: %v %v", n.Milestone, err)
+	}
+}
+
+// TestRestoreRefuses what is no backup or was damaged, and leaves nothing.
+func TestRestoreRefuses(t *testing.T) {
+	dir := t.TempDir()
+	s := opener(t, filepath.Join(dir, "record.db"))()
+	storetest.Rack(t, s)
+	backup := filepath.Join(dir, "backup.db")
+	if err := s.(checked).Backup(t.Context(), backup); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", backup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("UPDATE event SET body = replace(body, 'A12', 'A13') WHERE seq = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "text.db"), []byte("no database"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, what := range map[string]string{backup: "was changed", filepath.Join(dir, "text.db"): "not a database", filepath.Join(dir, "none.db"): "no such file"} {
+		into := filepath.Join(dir, "into-"+filepath.Base(name))
+		if err := sqlstore.Restore(t.Context(), name, sqlstore.Options{DSN: into, Site: "ams1"}); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: got %v, want %q", name, err, what)
+		}
+		if _, err := os.Stat(into); err == nil {
+			t.Errorf("%s left a record", name)
+		}
+	}
+	if _, err := sqlstore.Open(t.Context(), sqlstore.Options{DSN: filepath.Join(dir, "nowhere", "record.db"), MustExist: true}); !errors.Is(err, inventory.ErrNotFound) {
+		t.Errorf("a record that must exist got %v", err)
 	}
 }
 

@@ -31,6 +31,7 @@ type RackDetail struct {
 	Blockers []inventory.Blocker     `json:"blockers"`
 	Findings []inventory.Finding     `json:"findings"` // open
 	Waivers  []inventory.Waiver      `json:"waivers"`
+	Head     uint64                  `json:"head" doc:"number of the last entry of the rack's chain that is in here; streams go on from it"`
 	At       time.Time               `json:"at"` // when this was read
 }
 
@@ -92,6 +93,10 @@ func (s *Service) listRacks(ctx context.Context, _ *struct{}) (*body[[]RackLine]
 // RackDetail reads one rack; the pages use it, too.
 func (s *Service) RackDetail(ctx context.Context, r inventory.Rack) (RackDetail, error) {
 	now := time.Now().UTC()
+	head, _, err := s.Store.Head(ctx, inventory.RackSubject(r.ID)) // first: what comes after it may be in here, too
+	if err != nil {
+		return RackDetail{}, err
+	}
 	f, err := facts.Rack(ctx, s.Store, r.ID, now)
 	if err != nil {
 		return RackDetail{}, err
@@ -100,7 +105,7 @@ func (s *Service) RackDetail(ctx context.Context, r inventory.Rack) (RackDetail,
 	if err != nil {
 		return RackDetail{}, err
 	}
-	d := RackDetail{Rack: f.Rack, TypeName: f.Type.Name, Blockers: blockers, Findings: openFindings(f.Findings), Waivers: f.Waivers, At: now}
+	d := RackDetail{Rack: f.Rack, TypeName: f.Type.Name, Blockers: blockers, Findings: openFindings(f.Findings), Waivers: f.Waivers, Head: head, At: now}
 	if next, ok := lifecycle.AfterRack(f.Rack.Milestone); ok {
 		d.Next, d.Gates = next, lifecycle.RackGateResults(next, f)
 	}

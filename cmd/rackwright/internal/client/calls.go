@@ -141,7 +141,8 @@ func (c *Client) RackEvents(ctx context.Context, rack string, after uint64, limi
 }
 
 // Watch calls seen for each new event of a rack's chain until the context
-// ends, seen returns false, or the stream breaks.
+// ends, seen returns false, or the stream breaks. The rack may carry the number
+// of the last entry already known: A12:118.
 func (c *Client) Watch(ctx context.Context, rack string, seen func(inventory.Entry) bool) error {
 	resp, err := c.send(ctx, call{method: http.MethodGet, path: "/events", query: query("chains", rack)})
 	if err != nil {

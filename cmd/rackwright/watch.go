@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/client"
+	"github.com/rackwright/rackwright/inventory"
+)
+
+func (a *app) watchCmd() *cobra.Command {
+	var count int
+	var until string
+	c := &cobra.Command{Use: "watch RACK", Short: "Follow a rack: a live elevation on a terminal, one line a change in a pipe", Args: exactly(1, "a rack"),
+		Long:    "Watch follows a rack until it is interrupted. On a terminal it keeps the elevation, what is waited for and the last changes on the screen. In a pipe, or with -o json, it prints each change as one line.",
+		Example: "  rackwright watch A12\n  rackwright watch A12 | tee a12.log\n  rackwright watch A12 -o json --until handed_over"}
+	c.Flags().IntVar(&count, "count", 0, "stop after this many changes; default: never")
+	c.Flags().StringVar(&until, "until", "", "stop when the rack has reached this milestone")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cl, err := a.connect()
+		if err != nil {
+			return err
+		}
+		if a.output == "table" && isTTY(a.out) {
+			return a.screen(c.Context(), cl, args[0])
+		}
+		return a.follow(c.Context(), cl, args[0], count, until)
+	}
+	return c
+}
+
+// follow prints one line a change. It goes on from the entry that the first
+// look has seen, so that nothing falls between look and stream.
+func (a *app) follow(ctx context.Context, cl *client.Client, rack string, count int, until string) error {
+	d, err := cl.Rack(ctx, rack)
+	if err != nil || until != "" && string(d.Milestone) == until {
+		return err
+	}
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	seen := 0
+	var failed error
+	err = cl.Watch(ctx, fmt.Sprintf("%s:%d", d.Name, d.Head), func(e inventory.Entry) bool {
+		if a.output == "json" {
+			failed = enc.Encode(e)
+		} else {
+			_, failed = fmt.Fprintln(a.out, eventLine(e))
+		}
+		seen++
+		if failed != nil || count > 0 && seen >= count {
+			return false
+		}
+		if until == "" {
+			return true
+		}
+		d, failed = cl.Rack(ctx, rack)
+		return failed == nil && string(d.Milestone) != until
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+func eventLine(e inventory.Entry) string {
+	return fmt.Sprintf("%s #%d %s by %s %s", e.At.Local().Format("15:04:05"), e.Seq, e.Kind, orDash(e.By), e.Body)
+}
+
+const (
+	clearScreen = "\x1b[H\x1b[2J"
+	lastChanges = 6
+)
+
+// screen redraws the rack at every change, and each few seconds so that its age
+// is never in doubt.
+func (a *app) screen(ctx context.Context, cl *client.Client, rack string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events := make(chan inventory.Entry, 64)
+	broken := make(chan error, 1)
+	go func() {
+		broken <- cl.Watch(ctx, rack, func(e inventory.Entry) bool {
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+			return ctx.Err() == nil
+		})
+	}()
+	var log []string
+	for {
+		d, err := cl.Rack(ctx, rack)
+		if err != nil {
+			return err
+		}
+		if _, err := a.out.Write(a.drawn(d, log)); err != nil {
+			return fmt.Errorf("draw: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-broken:
+			return err
+		case e := <-events:
+			log = append(log, eventLine(e))
+			for more := true; more; { // what came together is drawn together
+				select {
+				case e := <-events:
+					log = append(log, eventLine(e))
+				case <-time.After(100 * time.Millisecond):
+					more = false
+				}
+			}
+			log = log[max(0, len(log)-lastChanges):]
+		case <-time.After(5 * time.Second):
+		}
+	}
+}
+
+// drawn is one whole screen: a half one would show a state that never was.
+func (a *app) drawn(d api.RackDetail, log []string) []byte {
+	var b bytes.Buffer
+	b.WriteString(clearScreen)
+	fmt.Fprintf(&b, "%s  %s  %s  read %s UTC  (Ctrl-C ends)\n\n", a.strong("Rack "+d.Name+simulated(d.Simulated)), d.Milestone, d.Site, d.At.UTC().Format("15:04:05"))
+	w := tabwriter.NewWriter(&b, 2, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "U\tSLOT\tSIGN\tMILESTONE\tOPERATION\tWAITS FOR")
+	for i := len(d.Slots) - 1; i >= 0; i-- {
+		s := d.Slots[i]
+		fmt.Fprintf(w, "%d\t%s\t%s %s\t%s\t%s\t%s\n", s.Slot.U, s.Slot.Path, s.Node.Sign.Letter, s.Node.Sign.Word, s.Node.Milestone, operation(s.Node.Operation), cut(s.Node.Waits))
+	}
+	_ = w.Flush() // into memory
+	for _, s := range d.Slots {
+		if s.Node.NeverPowerOff {
+			fmt.Fprintln(&b, a.strong("DO NOT POWER OFF "+s.Node.Address))
+		}
+	}
+	b.WriteByte('\n')
+	printBlockers(&b, d.Blockers[:min(len(d.Blockers), lastChanges)])
+	for _, line := range log {
+		fmt.Fprintln(&b, cut(line))
+	}
+	return b.Bytes()
+}
+
+// cut keeps a line on one row of a common terminal.
+func cut(text string) string {
+	const most = 100
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
+}
+
+// strong is bold where the terminal and the person allow it (NO_COLOR, --color).
+func (a *app) strong(text string) string {
+	if a.color == "never" || a.color == "auto" && (os.Getenv("NO_COLOR") != "" || !isTTY(a.out)) {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
