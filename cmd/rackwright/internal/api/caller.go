@@ -73,7 +73,7 @@ func (s *Service) frame(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
 		cause := inventory.Cause{Via: via(r), Request: id}
 		if at, err := time.Parse(time.RFC3339, r.Header.Get("X-Client-Time")); err == nil {
 			cause.Client = at

@@ -48,6 +48,8 @@ func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.build(mux)
 	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("POST "+blobPath, s.putBlob)
+	mux.HandleFunc("GET "+blobPath+"/{digest}", s.getBlob)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		err := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound, Code: "no_endpoint",
 			Detail: "there is no " + r.Method + " " + r.URL.Path, Fix: "See the contract: rackwright openapi, or GET /v1/openapi.json."}
@@ -73,7 +75,7 @@ func (s *Service) build(mux *http.ServeMux) huma.API {
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	api := humago.New(mux, cfg)
 	for _, add := range []func(huma.API){s.addSite, s.addRacks, s.addNodes, s.addFindings, s.addPaper, s.addRequests,
-		s.addHolds, s.addWaivers, s.addPeople, s.addFirmware, s.addHandover, s.addBackup} {
+		s.addHolds, s.addWaivers, s.addPeople, s.addFirmware, s.addHandover, s.addBackup, s.addImages} {
 		add(api)
 	}
 	document(api.OpenAPI())
@@ -88,6 +90,7 @@ func document(doc *huma.OpenAPI) {
 		Description: "racks with the last number already known: A12:118,A13:40"}}
 	stream.Responses = map[string]*huma.Response{"200": {Description: "one event an entry", Content: map[string]*huma.MediaType{"text/event-stream": {}}}, "default": {}}
 	doc.AddOperation(&stream)
+	documentBlobs(doc)
 	shape := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	for _, path := range doc.Paths {
 		for _, o := range []*huma.Operation{path.Get, path.Put, path.Post} {

@@ -88,6 +88,9 @@ type call struct {
 	raw          []byte // instead of in
 	contentType  string
 	key          string // idempotency
+	header       map[string]string
+	stream       io.Reader // instead of in and raw, size bytes long
+	size         int64
 }
 
 // Do sends one JSON request. out may be nil.
@@ -123,6 +126,12 @@ func (c *Client) send(ctx context.Context, q call) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, target, bytes.NewReader(content))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", q.method, q.path, err)
+	}
+	if q.stream != nil {
+		req.Body, req.GetBody, req.ContentLength = io.NopCloser(q.stream), nil, q.size
+	}
+	for name, value := range q.header {
+		req.Header.Set(name, value)
 	}
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
