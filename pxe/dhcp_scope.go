@@ -88,7 +88,7 @@ func (x *exchange) target(out *dhcpv4.DHCPv4) netip.AddrPort {
 	nak := out.MessageType() == dhcpv4.MessageTypeNak
 	if giaddr := addr4(x.p.GatewayIPAddr); giaddr.IsValid() {
 		port := uint16(portDHCP)
-		if ra := x.p.RelayAgentInfo(); ra != nil && ra.Get(relaySourcePort) != nil {
+		if ra := x.p.RelayAgentInfo(); ra != nil && ra.Has(relaySourcePort) {
 			port = x.in.from.Port()
 		}
 		return netip.AddrPortFrom(giaddr, port)
