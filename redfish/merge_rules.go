@@ -1,0 +1,29 @@
+package redfish
+
+// Names of the rules that change a count. Each is redfish.md §4.3 with the
+// number it has there, or the section that states it; each has a test.
+const (
+	ruleOnePart    = "1 two collections, one serial: one part"
+	ruleSlots      = "2 members of one collection are different parts"
+	ruleOneNode    = "3 host and baseboard are one node"
+	ruleConflict   = "4 enabled here, absent there: a fault, both kept"
+	ruleNoDIMM     = "5 HBM and GDDR are no DIMMs"
+	ruleEmptySlot  = "5 absent, or a DIMM of 0 MiB: an empty slot"
+	ruleModel      = "6 the model says what it is, not the type word"
+	ruleBodyID     = "7 the body's id counts"
+	rulePower      = "8 the subsystem, else its older twin, never both"
+	ruleExpanded   = "9 whole members of a collection count"
+	ruleShelfTwice = "9 two entries, one chassis"
+	ruleSize       = "10 keep the size as it was read"
+	ruleTwice      = "11 listed twice, counted once"
+	ruleWrongType  = "11 the link leads to another type: a fault"
+	ruleOEM        = "13 OEM bodies never make parts"
+	ruleDrives     = "8 drives of Storage, else of SimpleStorage"
+	ruleForeign    = "§4.1 a part of another host or of the DPU"
+	ruleNoClass    = "§4.1 no class of the record"
+	ruleNotLinked  = "§4.2 no link of the walk leads there"
+	ruleRollback   = "§4.2 an image kept for rollback runs nowhere"
+	ruleSettings   = "§4.1 settings and capabilities are no parts"
+	ruleOwnBoard   = "§4.2 the board of a counted part is that part"
+	rulePlain      = "§4.2 an entry without identity is no part"
+)
