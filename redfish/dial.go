@@ -77,18 +77,30 @@ type BMC struct {
 // read-only. Where a password change is required Dial succeeds, and everything
 // but SetPassword answers ErrAuth.
 func (d *Dialer) Dial(ctx context.Context, ep inventory.Endpoint, guard Guard) (*BMC, error) {
+	b, p, err := d.broker(ep)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.session(ctx); err != nil {
+		return nil, err
+	}
+	return &BMC{broker: b, endpoint: ep, guard: guard, profile: p, log: b.log}, nil
+}
+
+// broker gives the one broker of an endpoint's BMC.
+func (d *Dialer) broker(ep inventory.Endpoint) (*broker, Profile, error) {
 	p, err := d.profile(ep.Profile)
 	if err != nil {
-		return nil, &Error{Op: "dial", Endpoint: ep.URL, Err: err}
+		return nil, p, &Error{Op: "dial", Endpoint: ep.URL, Err: err}
 	}
 	u, err := base(ep.URL)
 	if err != nil {
-		return nil, &Error{Op: "dial", Endpoint: ep.URL, Err: err}
+		return nil, p, &Error{Op: "dial", Endpoint: ep.URL, Err: err}
 	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.closed {
-		d.mu.Unlock()
-		return nil, &Error{Op: "dial", Endpoint: u.String(), Err: ErrUnreachable, Hint: "the dialer has logged out and is closed"}
+		return nil, p, &Error{Op: "dial", Endpoint: u.String(), Err: ErrUnreachable, Hint: "the dialer has logged out and is closed"}
 	}
 	if d.brokers == nil {
 		d.brokers = map[string]*broker{}
@@ -99,15 +111,11 @@ func (d *Dialer) Dial(ctx context.Context, ep inventory.Endpoint, guard Guard) (
 		b = newBroker(u, d, p, ep, d.rates)
 		d.brokers[u.String()] = b
 	}
-	d.mu.Unlock()
 	b.trust.confirm(ep.Pin)
 	b.mu.Lock()
 	b.credential = ep.Credential
 	b.mu.Unlock()
-	if _, err := b.session(ctx); err != nil {
-		return nil, err
-	}
-	return &BMC{broker: b, endpoint: ep, guard: guard, profile: p, log: b.log}, nil
+	return b, p, nil
 }
 
 func (d *Dialer) profile(name string) (Profile, error) {

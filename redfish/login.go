@@ -89,8 +89,8 @@ func sessionURIs(learned string, root *serviceRoot) []string {
 	return all
 }
 
-// open finds the way this BMC takes a login and uses it once.
-func (b *broker) open(ctx context.Context, via http.RoundTripper, root *serviceRoot, user string, secret inventory.Secret) (*session, error) {
+// openSession finds the way this BMC takes a login and uses it once.
+func (b *broker) openSession(ctx context.Context, via http.RoundTripper, root *serviceRoot, user string, secret inventory.Secret) (*session, error) {
 	f := b.facts()
 	if b.profile.Basic || f.Basic {
 		return b.openBasic(ctx, via, root, user, secret)

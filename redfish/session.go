@@ -101,7 +101,7 @@ func (b *broker) enter(ctx context.Context, via http.RoundTripper, user string, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.open(ctx, via, root, user, secret)
+	s, err := b.openSession(ctx, via, root, user, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (b *broker) enter(ctx context.Context, via http.RoundTripper, user string, 
 // learns the limits of the BMC once.
 func (b *broker) adopt(ctx context.Context, s *session, root *serviceRoot) error {
 	b.mu.Lock()
-	stale, created := b.state.Session, b.state.Created
+	old, stale, created := b.sess, b.state.Session, b.state.Created
 	b.sess, b.full = s, 0
 	b.state.Session, b.state.Created = s.uri, s.created
 	b.state.Lock.accept()
@@ -129,8 +129,14 @@ func (b *broker) adopt(ctx context.Context, s *session, root *serviceRoot) error
 	if err != nil {
 		return errors.Join(err, b.logout(ctx))
 	}
-	if stale != "" && !sameURI(stale, s.uri) {
+	switch {
+	case old != nil && old.uri != s.uri: // a rotation: two sessions for this moment
+		err = b.end(ctx, old)
+	case stale != "" && !sameURI(stale, s.uri):
 		b.removeStale(ctx, s, stale, created)
+	}
+	if err != nil {
+		b.log.Warn("old session not logged out", "session", old.uri, "err", err)
 	}
 	b.learn(ctx, s, root)
 	return nil
