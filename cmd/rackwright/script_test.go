@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -53,7 +54,7 @@ func scripts(t *testing.T, refusals bool) {
 
 // scriptCommands are the words that scripts use beside those of testscript.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"exits": exits, "serve": serveCommand, "stop": stop, "hire": hireCommand, "as": as, "port": port, "eventually": eventually, "mode": mode, "capture": capture, "members": members,
+	"exits": exits, "serve": serveCommand, "quit": quit, "hire": hireCommand, "as": as, "port": port, "eventually": eventually, "mode": mode, "capture": capture, "members": members, "newer": newer, "terminal": terminal, "tamper": tamper,
 }
 
 // exits CODE COMMAND...: the command ends with exactly this code.
@@ -142,8 +143,8 @@ func finish(ts *testscript.TestScript, cmd *exec.Cmd, ended chan error) {
 	}
 }
 
-// stop NAME [KILL]: ends a server and waits until it is gone.
-func stop(ts *testscript.TestScript, _ bool, args []string) {
+// quit NAME [KILL]: ends a server and waits until it is gone.
+func quit(ts *testscript.TestScript, _ bool, args []string) {
 	pid, err := strconv.Atoi(ts.Getenv("PID_" + args[0]))
 	ts.Check(err)
 	sig := syscall.SIGTERM
@@ -207,4 +208,25 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 // members MILESTONE: all four nodes of A12 come to it.
 func members(ts *testscript.TestScript, _ bool, args []string) {
 	eventually(ts, false, []string{"0", "A12/C01\nA12/C02\nA12/C03\nA12/C04", "rackwright", "get", "nodes", "A12", "--milestone", args[0], "-o", "name"})
+}
+
+// newer [back] FILE: the record claims a schema of the future, or no more.
+func newer(ts *testscript.TestScript, _ bool, args []string) {
+	if args[0] == "back" {
+		statement(ts, args[1], "DELETE FROM goose_db_version WHERE version_id = 999")
+		return
+	}
+	statement(ts, args[0], "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
+}
+
+// tamper FILE: somebody changes one entry of a chain.
+func tamper(ts *testscript.TestScript, _ bool, args []string) {
+	statement(ts, args[0], "UPDATE event SET body = replace(body, 'A12', 'A13') WHERE seq = 2")
+}
+
+func statement(ts *testscript.TestScript, file, text string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(file))
+	ts.Check(err)
+	_, err = db.Exec(text)
+	ts.Check(errors.Join(err, db.Close()))
 }

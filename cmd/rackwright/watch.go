@@ -30,7 +30,7 @@ func (a *app) watchCmd() *cobra.Command {
 			return err
 		}
 		if a.output == "table" && isTTY(a.out) {
-			return a.screen(c.Context(), cl, args[0])
+			return a.screen(c.Context(), cl, args[0], until)
 		}
 		return a.follow(c.Context(), cl, args[0], count, until)
 	}
@@ -81,7 +81,7 @@ const (
 
 // screen redraws the rack at every change, and each few seconds so that its age
 // is never in doubt.
-func (a *app) screen(ctx context.Context, cl *client.Client, rack string) error {
+func (a *app) screen(ctx context.Context, cl *client.Client, rack, until string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	events := make(chan inventory.Entry, 64)
@@ -103,6 +103,9 @@ func (a *app) screen(ctx context.Context, cl *client.Client, rack string) error 
 		}
 		if _, err := a.out.Write(a.drawn(d, log)); err != nil {
 			return fmt.Errorf("draw: %w", err)
+		}
+		if until != "" && string(d.Milestone) == until {
+			return nil
 		}
 		select {
 		case <-ctx.Done():

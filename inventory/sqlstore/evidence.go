@@ -148,7 +148,7 @@ func (t *tx) waivable(ctx context.Context, w inventory.Waiver, on inventory.Subj
 		return fmt.Errorf("%s is no gate of a %s: %w", w.Gate, on.Scope, inventory.ErrInvalid)
 	}
 	if spec.Unwaivable {
-		return fmt.Errorf("gate %s can never be waived: %w", w.Gate, inventory.ErrDenied)
+		return fmt.Errorf("gate %s can never be waived, by nobody: let it pass, or leave the unit out: %w", w.Gate, inventory.ErrInvalid)
 	}
 	return nil
 }

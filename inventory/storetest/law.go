@@ -105,7 +105,7 @@ func testWaivers(t *testing.T, open Opener) {
 	_, err = s.Waive(t.Context(), w)
 	want(t, err, inventory.ErrConflict)
 	_, err = s.Waive(t.Context(), inventory.Waiver{Gate: lifecycle.GateIdentity, Subject: on, Reason: "no", Requester: "ann", Until: time.Now().Add(time.Hour)})
-	want(t, err, inventory.ErrDenied)
+	want(t, err, inventory.ErrInvalid)
 }
 
 func testHolds(t *testing.T, open Opener) {

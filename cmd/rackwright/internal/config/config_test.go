@@ -57,7 +57,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 
 func TestUnknownKey(t *testing.T) {
 	_, err := config.Load(write(t, "managment: {address: \"1.2.3.4:1\"}\n"), nil)
-	if err == nil || !strings.Contains(err.Error(), `unknown key "managment"`) {
+	if err == nil || !strings.Contains(err.Error(), `unknown key "managment": is "management" meant?`) {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -62,15 +62,24 @@ func explain(err error) error {
 	}
 	list, _, _ = strings.Cut(list, "\n")
 	var faults []error
-	known := Keys()
 	for _, name := range strings.Split(list, ", ") {
-		near := slices.MinFunc(known, func(a, b string) int { return distance(name, last(a)) - distance(name, last(b)) })
-		faults = append(faults, fmt.Errorf("unknown key %q: is %q meant? all keys: rackwright serve --show-config", name, near))
+		faults = append(faults, fmt.Errorf("unknown key %q: is %q meant? all keys: rackwright config print", name, nearest(name)))
 	}
 	return errors.Join(faults...)
 }
 
-func last(key string) string { return key[strings.LastIndex(key, ".")+1:] }
+// nearest is the word of a key, or the whole key, that a name was meant to be.
+func nearest(name string) string {
+	best := ""
+	for _, key := range Keys() {
+		for _, word := range append(strings.Split(key, "."), key) {
+			if best == "" || distance(name, word) < distance(name, best) {
+				best = word
+			}
+		}
+	}
+	return best
+}
 
 // distance is a rough edit distance, enough to name a typing error.
 func distance(a, b string) int {
