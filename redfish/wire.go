@@ -25,6 +25,10 @@ const (
 	expectTimeout  = 2 * time.Second
 )
 
+// smallBody goes out in one piece with its headers (net/http does that for
+// bodies it knows to be in memory), so that half a command never leaves.
+const smallBody = 64 << 10
+
 var errSilent = errors.New("no byte within the time limit")
 
 // wireError is a request without a usable answer. Sent says whether a byte of
@@ -89,7 +93,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	f := &flight{ctx: ctx, gate: c.gate(), dog: newWatchdog(func() { cancel(errSilent) })}
 	out := req.Clone(httptrace.WithClientTrace(ctx, f.trace()))
 	out.Header.Set("Accept-Encoding", "identity")
-	if out.Body != nil && out.Body != http.NoBody {
+	if out.Body != nil && out.ContentLength > smallBody {
 		out.Body = &watched{ReadCloser: out.Body, dog: f.dog}
 	}
 	resp, err := w.transport.RoundTrip(out)
@@ -123,7 +127,7 @@ func (f *flight) trace() *httptrace.ClientTrace {
 		GotConn: func(info httptrace.GotConnInfo) {
 			f.dog.kick()
 			if g, ok := info.Conn.(*gateConn); ok {
-				g.arm(f.open)
+				g.arm(f.open, func() { f.sent.Store(false) })
 			} else {
 				f.sent.Store(true) // a connection we did not make: assume the worst
 			}
@@ -151,28 +155,34 @@ func (f *flight) open() error {
 // gateConn asks a question before the first byte of each request.
 type gateConn struct {
 	net.Conn
-	mu   sync.Mutex
-	gate func() error
+	mu     sync.Mutex
+	gate   func() error
+	unsent func()
 }
 
-func (c *gateConn) arm(gate func() error) {
+func (c *gateConn) arm(gate func() error, unsent func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.gate = gate
+	c.gate, c.unsent = gate, unsent
 }
 
 // Write implements net.Conn.
 func (c *gateConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
-	gate := c.gate
+	gate, unsent := c.gate, c.unsent
 	c.gate = nil
 	c.mu.Unlock()
-	if gate != nil {
-		if err := gate(); err != nil {
-			return 0, err
-		}
+	if gate == nil {
+		return c.Conn.Write(p)
 	}
-	return c.Conn.Write(p)
+	if err := gate(); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(p)
+	if n == 0 && err != nil {
+		unsent() // the peer had closed: not even one whole TLS record left
+	}
+	return n, err
 }
 
 // watchdog barks when nothing moved for silenceTimeout. It sleeps until the
