@@ -71,7 +71,7 @@ func (r *Rack) Manifest() ([]byte, error) {
 
 func (u Unit) document(url string) nodeDoc {
 	s := u.Spec
-	n := nodeDoc{Slot: u.Slot, Manufacturer: s.Vendor, Model: s.Model, Serial: s.ChassisSerial, UUID: s.UUID,
+	n := nodeDoc{Slot: u.Slot, Manufacturer: s.Vendor, Model: s.Model, Serial: s.ChassisSerial, UUID: s.UUID, Profile: u.Profile,
 		BMC: bmcDoc{MAC: s.BMCMAC, URL: url, User: s.User, Password: s.Password}}
 	for _, p := range s.Parts {
 		n.Parts = append(n.Parts, partDoc{Kind: p.Kind, Slot: p.Slot, Manufacturer: p.Vendor, Model: p.Model, Serial: p.Serial})

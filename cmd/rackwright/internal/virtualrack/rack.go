@@ -24,6 +24,7 @@ type Options struct {
 type Rack struct {
 	layout   Layout            // as ordered
 	at       map[string]string // slot → slot whose unit stands there
+	old      map[string]int    // slot → flashes that its unit needs
 	fleet    *bmcsim.Fleet
 	machines []*machine
 	running  sync.WaitGroup
@@ -38,12 +39,15 @@ func New(l Layout, o Options) (*Rack, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rack{layout: l, at: map[string]string{}}
+	r := &Rack{layout: l, at: map[string]string{}, old: map[string]int{}}
 	specs := make([]bmcsim.Spec, len(delivered))
 	for i, u := range delivered {
 		specs[i], r.at[u.Slot] = u.Spec, u.Slot
 	}
 	for _, f := range o.Faults {
+		if f.Kind == FaultOldGPU || f.Kind == FaultTaskLost {
+			r.old[f.Slot] = 1
+		}
 		if f.Kind == FaultSwapped {
 			r.at[f.Slot], r.at[f.Other] = r.at[f.Other], r.at[f.Slot]
 		}
