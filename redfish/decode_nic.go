@@ -40,20 +40,16 @@ func (c *collector) nics() (unit []hostMAC) {
 			at[p.res.id] = i
 		}
 	}
+	if len(at) == 0 {
+		c.interfaceParts()
+	}
 	for _, m := range c.hostMACs() {
 		i, owned := at[m.adapter]
 		switch {
 		case m.internal != "":
-			if m.iface != nil && len(at) == 0 {
-				c.tree.note(ruleNoClass, inventory.KindNIC, m.iface.id)
-			}
 		case owned:
 			c.parts[i].macs = append(c.parts[i].macs, m)
-		case len(at) == 0 && m.iface != nil:
-			p := part{res: m.iface, kind: inventory.KindNIC, id: idOf(m.iface), state: m.iface.at("Status/State"), facts: map[string]string{}, from: m.iface.from, macs: []hostMAC{m}}
-			p.fact("name", m.iface.at("Name"))
-			c.parts = append(c.parts, p)
-		default:
+		case len(at) > 0 || m.iface == nil:
 			unit = append(unit, m)
 		}
 	}
@@ -63,4 +59,22 @@ func (c *collector) nics() (unit []hostMAC) {
 		}
 	}
 	return unit
+}
+
+// interfaceParts makes one NIC of each port of the host. Two that name the same
+// address stay two (rule 2): somebody must look at them.
+func (c *collector) interfaceParts() {
+	for _, r := range c.tree.order {
+		if r.kind != "EthernetInterface" || !c.ofSystem(r) || !c.mine(r) {
+			continue
+		}
+		found := c.interfaceMAC(r)
+		if len(found) == 0 || found[0].internal != "" {
+			c.tree.note(ruleInternal, inventory.KindNIC, r.id)
+			continue
+		}
+		p := part{res: r, kind: inventory.KindNIC, id: idOf(r), state: r.at("Status/State"), facts: map[string]string{}, from: r.from, macs: found}
+		p.fact("name", r.at("Name"))
+		c.parts = append(c.parts, p)
+	}
 }

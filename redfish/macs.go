@@ -22,8 +22,13 @@ type hostMAC struct {
 
 var (
 	pathMAC  = regexp.MustCompile(`MAC\(([0-9A-Fa-f]{12})(?:,|\))`)
-	innerNIC = regexp.MustCompile(`(?i)^(hostusb|hmcusb|usb)\d*|tohost|^vlan\d*$`)
+	innerNIC = regexp.MustCompile(`(?i)^(hostusb|hmcusb|usb)\d*|tohost|tomanager`)
+	vlanName = regexp.MustCompile(`(?i)^vlan\d*$`)
 )
+
+// rshim is the prefix of the network gadget between a BlueField and its host
+// (tmfifo_net0): every one of them ships with the same two addresses.
+const rshim = "00:1a:ca:ff:ff:"
 
 // hostMACs collects the addresses of the node's own ports from every source of
 // redfish.md §4.3; a permanent address wins over the current one. On a GB300
@@ -85,12 +90,18 @@ func (c *collector) interfaceMAC(r *resource) []hostMAC {
 	switch {
 	case innerNIC.MatchString(idOf(r)) || innerNIC.MatchString(v.Name):
 		m.internal = "interface " + idOf(r)
-	case v.VLAN.VLANEnable:
-		m.internal = "VLAN"
+	case isVLAN(r, v):
+		return nil // its port names the same address
 	case usbBefore(v.UefiDevicePath):
 		m.internal = "behind USB"
 	}
 	return []hostMAC{m}
+}
+
+// isVLAN: a virtual interface on top of a port. A port that tags its frames is
+// still a port.
+func isVLAN(r *resource, v gofish.EthernetInterface) bool {
+	return v.VLAN.VLANEnable && v.EthernetInterfaceType == gofish.VirtualEthernetDeviceType || vlanName.MatchString(idOf(r))
 }
 
 func (c *collector) portMAC(r *resource, raw string) []hostMAC {
@@ -150,8 +161,11 @@ func address(raw string) (hostMAC, bool) {
 		return hostMAC{}, false
 	}
 	m := hostMAC{mac: mac, raw: strings.TrimSpace(raw)}
-	if mac.Hardware()[0]&2 != 0 {
+	switch {
+	case mac.Hardware()[0]&2 != 0:
 		m.internal = "locally administered"
+	case strings.HasPrefix(string(mac), rshim):
+		m.internal = "the same on every BlueField"
 	}
 	return m, true
 }
@@ -186,7 +200,7 @@ func (c *collector) managerMACs(manager *resource) []hostMAC {
 			continue
 		}
 		v, ok := read[gofish.EthernetInterface](c, r, inventory.KindBMC)
-		if !ok || innerNIC.MatchString(idOf(r)) || innerNIC.MatchString(v.Name) || v.VLAN.VLANEnable {
+		if !ok || innerNIC.MatchString(idOf(r)) || innerNIC.MatchString(v.Name) || isVLAN(r, v) {
 			continue
 		}
 		if m, ok := address(firstText(clean(v.PermanentMACAddress), v.MACAddress)); ok {

@@ -7,10 +7,10 @@ import (
 	"github.com/rackwright/rackwright/inventory"
 )
 
-// merge makes one part of what a service names several times, and keeps apart
+// mergeParts makes one part of what a service names several times, and keeps apart
 // what only looks alike (redfish.md §4.3). It is pure; every part that it drops
 // is noted with the rule that did it.
-func merge(t *tree, parts []part) []part {
+func mergeParts(t *tree, parts []part) []part {
 	parts = dropOEM(t, parts)
 	parts = dropSimpleStorage(t, parts)
 	parts = sameSerial(t, parts)

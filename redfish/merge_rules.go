@@ -25,5 +25,10 @@ const (
 	ruleRollback   = "§4.2 an image kept for rollback runs nowhere"
 	ruleSettings   = "§4.1 settings and capabilities are no parts"
 	ruleOwnBoard   = "§4.2 the board of a counted part is that part"
+	rulePorts      = "§4.3 an interface of a listed adapter is its port"
+	ruleInternal   = "§4.3 a link between BMC and host is no port"
+	ruleCurrent    = "§4.3 the permanent address counts, not the current"
+	ruleUnit       = "§4.1 the System is the unit where no Chassis was read"
+	ruleFailed     = "§4.2 linked and failed: a fault, the class unproven"
 	rulePlain      = "§4.2 an entry without identity is no part"
 )

@@ -16,8 +16,13 @@ func (s *scope) components(parts []part) []inventory.Component {
 	for i, p := range parts {
 		c := inventory.Component{Key: inventory.Key{Kind: p.kind, Slot: slots[i]}, Vendor: p.vendor, Model: firstText(p.model, p.number), Serial: p.serial,
 			Firmware: p.firmware, State: p.readState(), SizeMiB: p.sizeMiB, IDs: identifiers(p)}
-		if p.conflicted {
+		switch {
+		case p.conflicted:
 			c.State = inventory.StateReadFailed
+		case c.State == inventory.StateAbsent:
+			s.tree.note(ruleEmptySlot, p.kind, p.res.id)
+		case c.State == inventory.StateNotRead:
+			s.tree.note(rulePlain, p.kind, p.res.id)
 		}
 		if p.number != "" && p.number != c.Model {
 			p.fact("part_number", p.number)

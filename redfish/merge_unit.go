@@ -20,7 +20,9 @@ func (s *scope) unit(parts []part, macs []hostMAC) []inventory.Component {
 		}
 	}
 	if len(out) > 0 {
-		serials[inventory.Usable(out[0].Serial)] = true
+		for _, id := range out[0].IDs {
+			serials[id.Norm] = true
+		}
 	}
 	for _, id := range sortedKeys(s.own) {
 		if r := s.tree.byID[id]; r != s.system && s.role != RoleSwitch {
@@ -90,6 +92,7 @@ func (s *scope) self(macs []hostMAC) []inventory.Component {
 	}
 	take(s.system, inventory.IDRedfish)
 	take(s.main, inventory.IDFRUChassis)
+	add(inventory.IDLabel, s.tree.root.at("Oem/Dell/ServiceTag"), false) // what Dell prints on the label is not the serial
 	if s.system != nil {
 		c.Facts["system"], c.Facts["role"] = idOf(s.system), string(s.role)
 	}

@@ -55,7 +55,7 @@ func observation(t *tree, endpoint inventory.Endpoint, p Profile) (inventory.Obs
 	c := &collector{scope: s, parts: partsOf(s)}
 	c.settleStaged()
 	macs := c.nics()
-	parts := merge(t, c.parts)
+	parts := mergeParts(t, c.parts)
 	o.Components = append(s.unit(parts, macs), s.components(parts)...)
 	o.Components = append(o.Components, unreadClasses(t, o.Components)...)
 	o.Faults = s.ownFaults(t.faults)
