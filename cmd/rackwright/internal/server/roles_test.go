@@ -79,6 +79,10 @@ func table(ids map[string]string) []endpoint {
 		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"burn_in","racks":["A12"]}`, may: "tud", rack: true}, // a vendor needs consent
 		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"burn_in","racks":["A12"],"approver":"boss"}`, may: "twud", rack: true},
 		{route: "GET /v1/runs/{run}", path: "/v1/runs/" + ids["run"], may: everybody, rack: true},
+		{route: "GET /v1/burnin/plans", may: everybody},
+		{route: "GET /v1/burnin/plans/{plan}", path: "/v1/burnin/plans/smoke", may: everybody},
+		{route: "GET /v1/runs/{run}/verdict", path: "/v1/runs/" + ids["run"] + "/verdict", may: everybody, rack: true},
+		{route: "GET /v1/runs/{run}/junit", path: "/v1/runs/" + ids["run"] + "/junit", may: everybody, rack: true},
 		{route: "POST /v1/scans", body: `{"rack":"A12","code":"A12SN0001"}`, may: "twd", rack: true},
 		{route: "GET /v1/sightings", may: "vtfud"},
 		{route: "POST /v1/signoffs", path: "/v1/signoffs?dryRun=true", body: `{"on":"A12","gates":["facility.checklist"]}`, may: "f", rack: true},
