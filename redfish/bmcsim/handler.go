@@ -30,7 +30,10 @@ const maxBody = 1 << 20 // of anything but an upload
 
 // ServeHTTP answers one Redfish request.
 func (b *BMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{b: b, w: w, r: r, path: "/" + strings.Trim(r.URL.Path, "/")}
+	c := &call{b: b, w: w, r: r, path: clean(r.URL.Path)}
+	if b.capture { // its URIs are kept as they were advertised, escapes and all
+		c.path = clean(r.URL.EscapedPath())
+	}
 	writes := mutating(r.Method) && !c.aboutSessions()
 	if !b.enter(writes) {
 		c.reset()

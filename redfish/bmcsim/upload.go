@@ -28,14 +28,25 @@ func (c *call) upload() bool {
 	return c.r.Method == http.MethodPost && c.b.pushes[c.path]
 }
 
-// stream is the request's body on its way: it counts, strikes at half and cuts.
+// stream is the request's body on its way: it counts, strikes at half and cuts. Its
+// error stays: bufio reads on after an error that came with data.
 type stream struct {
 	c      *call
 	n      int64
 	halved bool
+	err    error
 }
 
 func (s *stream) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.read(p)
+	s.err = err
+	return n, err
+}
+
+func (s *stream) read(p []byte) (int, error) {
 	if f := s.c.fault; f != nil && f.CutAfter > 0 {
 		if left := f.CutAfter - s.n; left <= 0 {
 			return 0, errCut
