@@ -20,7 +20,7 @@ func (c *collector) processor(r *resource) {
 	case acceleratorType(string(v.ProcessorType)):
 		kind = acceleratorKind(v.Manufacturer, v.Model)
 	case v.ProcessorType != gofish.CPUProcessorType && v.ProcessorType != "":
-		c.tree.note(ruleNoClass, kind, r.id) // FPGA, DSP, cores and threads
+		c.tree.note(ruleNoClass, "", r.id) // FPGA, DSP, cores and threads
 		return
 	}
 	p := newPart(kind, r, v.Manufacturer, v.Model, v.PartNumber, v.SerialNumber, v.Status, v.Location)
