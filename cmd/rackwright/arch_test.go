@@ -83,7 +83,7 @@ var testsMay = map[string][]string{
 	internal + "api":         {"inventory/sqlstore", "inventory/storetest/*"},
 	internal + "web":         {"inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
 	internal + "client":      {internal + "*", "inventory/sqlstore"},
-	internal + "conductor":   {internal + "virtualrack", "redfish/bmcsim", "pxe/romsim", "images/burnin/*", "inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
+	internal + "conductor":   {"inventory/storetest", internal + "virtualrack", "redfish/bmcsim", "pxe/romsim", "images/burnin/*", "inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
 	internal + "server":      {"redfish/bmcsim", "pxe/romsim", internal + "*", "inventory/storetest/*"},
 	internal + "virtualrack": {internal + "*", "inventory/*", "redfish", "pxe", "images"},
 	internal + "imagebuild":  {"cmd/rackwright/internal/*", "images/burnin"},

@@ -105,7 +105,8 @@ func (c *Conductor) apply(ctx context.Context, claim inventory.Claim, result Res
 func (c *Conductor) attempt(ctx context.Context, lease *lease) (result Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("step panicked: %v\n%s", p, debug.Stack())
+			c.Log.Error("step panicked", "subject", lease.claim().Subject.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("step panicked: %v; the stack is in the server's log", p) // people see this sentence
 		}
 	}()
 	turn, step, err := c.load(ctx, lease)
