@@ -226,3 +226,10 @@ func TestUpdateWithoutTask(t *testing.T) {
 	eventually(t, "the version", func() bool { return p.version("NIC_0") == "9" })
 	equal(t, "tasks", p.get(tasks)["Members@odata.count"], 0)
 }
+
+// imageServer serves one image to a BMC that pulls; it returns its URL.
+func imageServer(t *testing.T, image []byte) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(image) }))
+	t.Cleanup(s.Close)
+	return s.URL + "/image"
+}
