@@ -44,6 +44,8 @@ type broker struct {
 	full       time.Duration // last wait for a full session table
 	closed     bool
 	tasks      map[TaskID]time.Time // tasks this process started
+
+	alarms alarmCache // the way to the alarm sensors; locks itself
 }
 
 // rates are the caps of the whole site, shared by all brokers.

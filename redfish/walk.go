@@ -188,7 +188,8 @@ func (w *walker) read(ctx context.Context, path string, raw json.RawMessage, who
 			return nil, nil
 		}
 		var err error
-		if raw, err = w.fetch(ctx, path); err != nil {
+		w.out.gets++
+		if raw, err = w.get(ctx, path); err != nil {
 			return nil, w.failed(ctx, path, err, l.proves)
 		}
 		w.busy = 0
@@ -208,21 +209,6 @@ func (w *walker) read(ctx context.Context, path string, raw json.RawMessage, who
 		}
 	}
 	return r, nil
-}
-
-// fetch asks for exactly what was advertised and, after a 404, once for the
-// same path with the trailing slash the other way.
-func (w *walker) fetch(ctx context.Context, path string) (json.RawMessage, error) {
-	w.out.gets++
-	body, err := w.get(ctx, path)
-	var e *Error
-	if err != nil && errors.As(err, &e) && e.Status == http.StatusNotFound {
-		w.out.gets++
-		if again, err := w.get(ctx, twin(path)); err == nil {
-			return again, nil
-		}
-	}
-	return body, err
 }
 
 // failed sorts a failed read: some failures end the walk, the others are the

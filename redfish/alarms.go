@@ -1,0 +1,179 @@
+package redfish
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// AlarmKind is the class of an alarm.
+type AlarmKind = string
+
+// Alarm kinds. Blind stands for a sensor that could not be read: it is never OK.
+const (
+	AlarmLeak      AlarmKind = "leak"
+	AlarmHot       AlarmKind = "over-temperature"
+	AlarmPower     AlarmKind = "power"        // a power supply reports Critical
+	AlarmBlind     AlarmKind = "blind"        // a leak, temperature or supply sensor that does not answer
+	AlarmPolicyOff AlarmKind = "leak-cut-off" // the tray's own leak power-off is switched off
+)
+
+// Alarm is one thing that is wrong now (redfish.md §7).
+type Alarm struct {
+	Kind    AlarmKind
+	Sensor  string // path of the resource, with the entry after # where it has no own
+	State   string // as the BMC words it: "Critical", "48 C, limit 45"
+	Latched bool   // the BMC keeps it until a person re-arms it
+}
+
+// Alarms reads what a safety watch must know: leaks, over-temperature, failed
+// power supplies, and whether the tray would cut its own power on a leak. No
+// alarm means that every such sensor the service has was read and is fine; one
+// that does not answer is an alarm of kind blind. The parts of the tree that do
+// not change are remembered for ten minutes per BMC, so that a poll asks the
+// sensors only. The error says that the BMC as a whole cannot be asked.
+func (b *BMC) Alarms(ctx context.Context) ([]Alarm, error) {
+	t, err := walkBy(ctx, b.broker.alarms.over(b), alarmLinks)
+	if err != nil {
+		return nil, err
+	}
+	list := alarmsOf(t)
+	for _, a := range list {
+		if a.Kind == AlarmBlind {
+			b.broker.alarms.forget() // the tree may have changed: look at all of it next time
+			break
+		}
+	}
+	return list, nil
+}
+
+// Classes of alarm sensors; here they stand where component classes do in the
+// inventory walk: what stays unproven when a link fails.
+const (
+	senseLeak = inventory.Kind("leak sensors")
+	senseHeat = inventory.Kind("temperature sensors")
+	sensePSU  = inventory.Kind("power supplies")
+)
+
+// alarmLinks is the way from the root to every alarm sensor.
+func alarmLinks(kind string) []link {
+	leak, heat, psu := []inventory.Kind{senseLeak}, []inventory.Kind{senseHeat}, []inventory.Kind{sensePSU}
+	switch kind {
+	case "ServiceRoot":
+		return []link{{"Chassis", "Chassis", []inventory.Kind{senseLeak, senseHeat, sensePSU}, ""}, {"ThermalEquipment", "ThermalEquipment", leak, ""},
+			{"PowerEquipment", "PowerEquipment", psu, ""}}
+	case "Chassis":
+		return []link{{"ThermalSubsystem", "ThermalSubsystem", []inventory.Kind{senseHeat, senseLeak}, ""}, {"Thermal", "Thermal", heat, "ThermalSubsystem"},
+			{"PowerSubsystem", "PowerSubsystem", psu, ""}, {"Power", "Power", psu, "PowerSubsystem"},
+			{"Oem/Alarms", "Alarm", leak, ""}, {"Oem/Nvidia/Policies", "NvidiaPolicy", leak, ""}}
+	case "ThermalSubsystem", "CoolingUnit":
+		return []link{{"LeakDetection", "LeakDetection", leak, ""}}
+	case "LeakDetection":
+		return []link{{"LeakDetectors", "LeakDetector", leak, ""}}
+	case "ThermalEquipment":
+		return []link{{"CDUs", "CoolingUnit", leak, ""}, {"LeakDetection", "LeakDetection", leak, ""}}
+	case "PowerSubsystem", "PowerDistribution":
+		return []link{{"PowerSupplies", "PowerSupply", psu, ""}}
+	case "PowerEquipment":
+		return []link{{"PowerShelves", "PowerDistribution", psu, ""}}
+	}
+	return nil
+}
+
+// alarmsOf judges what was read. It is pure.
+func alarmsOf(t *tree) []Alarm {
+	var out []Alarm
+	for _, f := range t.faults {
+		out = append(out, Alarm{Kind: AlarmBlind, Sensor: f.Path, State: fmt.Sprintf("%s: %s", f.Kind, f.Reason)})
+	}
+	for _, r := range t.order {
+		out = append(out, judgeSensor(r)...)
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Kind+out[i].Sensor < out[j].Kind+out[j].Sensor })
+	return out
+}
+
+func judgeSensor(r *resource) []Alarm {
+	one := func(kind AlarmKind, state string) []Alarm { return []Alarm{{Kind: kind, Sensor: r.id, State: state}} }
+	absent := strings.EqualFold(r.at("Status/State"), "Absent")
+	switch r.kind {
+	case "LeakDetector":
+		switch state := r.at("DetectorState"); {
+		case absent:
+		case state == "Warning" || state == "Critical":
+			return one(AlarmLeak, state)
+		case state != "OK":
+			return one(AlarmBlind, "DetectorState "+strconv.Quote(state))
+		}
+	case "Alarm": // Cray EX: Armed is quiet, Triggered stays until it is re-armed
+		state := r.at("AlarmState")
+		if !strings.Contains(r.id, "Leak") || state == "Armed" {
+			return nil
+		}
+		if state == "" {
+			return one(AlarmBlind, "AlarmState is missing")
+		}
+		return []Alarm{{Kind: AlarmLeak, Sensor: r.id, State: state, Latched: r.at("AutomaticReArm") != "true"}}
+	case "NvidiaPolicy":
+		if strings.Contains(r.id, "Leak") && r.at("PolicyEnabled") != "true" {
+			return one(AlarmPolicyOff, "PolicyEnabled "+strconv.Quote(r.at("PolicyEnabled")))
+		}
+	case "ThermalSubsystem":
+		if r.at("Status/Health") == "Critical" {
+			return one(AlarmHot, "Critical")
+		}
+	case "Thermal":
+		return entries(r, "Temperatures", judgeTemperature)
+	case "PowerSupply":
+		if !absent && r.at("Status/Health") == "Critical" {
+			return one(AlarmPower, "Critical")
+		}
+	case "Power":
+		return entries(r, "PowerSupplies", func(e *resource) (AlarmKind, string) {
+			if e.at("Status/Health") == "Critical" && e.at("Status/State") != "Absent" {
+				return AlarmPower, "Critical"
+			}
+			return "", ""
+		})
+	}
+	return nil
+}
+
+// entries judges the elements of a list inside a body.
+func entries(r *resource, path string, judge func(*resource) (AlarmKind, string)) []Alarm {
+	var out []Alarm
+	for i, raw := range extract(r.fields, path) {
+		e, err := parseResource(raw, r.id)
+		if err != nil {
+			out = append(out, Alarm{Kind: AlarmBlind, Sensor: fmt.Sprintf("%s#/%s/%d", r.id, path, i), State: err.Error()})
+			continue
+		}
+		if kind, state := judge(e); kind != "" {
+			out = append(out, Alarm{Kind: kind, Sensor: fmt.Sprintf("%s#/%s/%d", r.id, path, i), State: firstText(e.at("Name"), strconv.Itoa(i)) + ": " + state})
+		}
+	}
+	return out
+}
+
+// judgeTemperature: the BMC's own word first, else its reading against its own
+// critical limit. A sensor without a reading on an idle or empty place is none.
+func judgeTemperature(e *resource) (AlarmKind, string) {
+	if s := e.at("Status/State"); s != "" && s != "Enabled" {
+		return "", ""
+	}
+	reading, err := strconv.ParseFloat(e.at("ReadingCelsius"), 64)
+	if e.at("Status/Health") == "Critical" {
+		return AlarmHot, "Critical"
+	}
+	for _, name := range []string{"UpperThresholdCritical", "UpperThresholdFatal"} {
+		limit, lerr := strconv.ParseFloat(e.at(name), 64)
+		if err == nil && lerr == nil && limit > 0 && reading >= limit {
+			return AlarmHot, fmt.Sprintf("%g C, limit %g", reading, limit)
+		}
+	}
+	return "", ""
+}
