@@ -24,7 +24,7 @@ func asks(t *testing.T, s *site, mac inventory.MAC, kind dhcpv4.MessageType, mod
 	if mod != nil {
 		mod(p)
 	}
-	raw := answerTo(t, s, p.ToBytes())
+	raw := answerTo(t, s, p.ToBytes(), 2*time.Second)
 	if raw == nil {
 		return nil
 	}
@@ -35,7 +35,20 @@ func asks(t *testing.T, s *site, mac inventory.MAC, kind dhcpv4.MessageType, mod
 	return out
 }
 
-func answerTo(t *testing.T, s *site, packet []byte) []byte {
+// tells sends a message that has no answer, and gives the server the time to act on it.
+func tells(t *testing.T, s *site, mac inventory.MAC, kind dhcpv4.MessageType, mod func(*dhcpv4.DHCPv4)) {
+	t.Helper()
+	p, err := dhcpv4.New(dhcpv4.WithMessageType(kind), dhcpv4.WithHwAddr(mac.Hardware()), dhcpv4.WithGatewayIP(ip(loopRelay)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod(p)
+	if answerTo(t, s, p.ToBytes(), 300*time.Millisecond) != nil {
+		t.Errorf("%s was answered", kind)
+	}
+}
+
+func answerTo(t *testing.T, s *site, packet []byte, wait time.Duration) []byte {
 	t.Helper()
 	c, err := net.DialUDP("udp4", &net.UDPAddr{IP: ip(loopRelay)}, net.UDPAddrFromAddrPort(s.Addrs().DHCP))
 	if err != nil {
@@ -45,7 +58,7 @@ func answerTo(t *testing.T, s *site, packet []byte) []byte {
 	if _, err := c.Write(packet); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 2048)
@@ -69,6 +82,7 @@ func selecting(a, server netip.Addr) func(*dhcpv4.DHCPv4) {
 
 // TestAddressRules is RFC 2131 tables 3 and 4 with the rules of netboot.md §7.
 func TestAddressRules(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	s.expect(1)
 	mac, other := macOf(1), macOf(2)
@@ -136,6 +150,7 @@ func TestAddressRules(t *testing.T) {
 }
 
 func TestDeclineAndRelease(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	stranger := macOf(77)
 	get := func(mac inventory.MAC) netip.Addr {
@@ -151,7 +166,7 @@ func TestDeclineAndRelease(t *testing.T) {
 		return addr4(ack.YourIPAddr)
 	}
 	first := get(stranger)
-	asks(t, s, stranger, dhcpv4.MessageTypeDecline, selecting(first, loopServer))
+	tells(t, s, stranger, dhcpv4.MessageTypeDecline, selecting(first, loopServer))
 	second := get(stranger)
 	if second == first {
 		t.Errorf("%s was declined and given again", first)
@@ -162,8 +177,8 @@ func TestDeclineAndRelease(t *testing.T) {
 	}) {
 		t.Errorf("no quarantine of %s: %v %v", first, rows, err)
 	}
-	asks(t, s, macOf(78), dhcpv4.MessageTypeDecline, selecting(second, loopServer)) // not its address
-	asks(t, s, stranger, dhcpv4.MessageTypeRelease, func(p *dhcpv4.DHCPv4) {
+	tells(t, s, macOf(78), dhcpv4.MessageTypeDecline, selecting(second, loopServer)) // not its address
+	tells(t, s, stranger, dhcpv4.MessageTypeRelease, func(p *dhcpv4.DHCPv4) {
 		p.ClientIPAddr = ip(second)
 		p.UpdateOption(dhcpv4.OptServerIdentifier(ip(loopServer)))
 	})
@@ -174,11 +189,11 @@ func TestDeclineAndRelease(t *testing.T) {
 	}
 	s.expect(1) // a node's address stays its own
 	bound := get(macOf(1))
-	asks(t, s, macOf(1), dhcpv4.MessageTypeRelease, func(p *dhcpv4.DHCPv4) {
+	tells(t, s, macOf(1), dhcpv4.MessageTypeRelease, func(p *dhcpv4.DHCPv4) {
 		p.ClientIPAddr = ip(bound)
 		p.UpdateOption(dhcpv4.OptServerIdentifier(ip(loopServer)))
 	})
-	asks(t, s, macOf(1), dhcpv4.MessageTypeDecline, selecting(bound, loopServer))
+	tells(t, s, macOf(1), dhcpv4.MessageTypeDecline, selecting(bound, loopServer))
 	if rows, _ = s.record.Bound(t.Context(), loopScope.Subnet); !slices.ContainsFunc(rows, func(b inventory.Binding) bool {
 		return b.Addr == bound && b.State == inventory.BindingBound && b.Node == "01NODE01"
 	}) {
@@ -192,6 +207,7 @@ func TestDeclineAndRelease(t *testing.T) {
 
 // TestRestartKeepsAddresses: a second server on the same record gives the same address.
 func TestRestartKeepsAddresses(t *testing.T) {
+	t.Parallel()
 	rec := openRecord(t)
 	var first netip.Addr
 	for range 2 {
@@ -210,6 +226,7 @@ func TestRestartKeepsAddresses(t *testing.T) {
 }
 
 func TestPoolFull(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config) { c.Scopes[0].Last = c.Scopes[0].First.Next() })
 	for i := range 3 {
 		offer := asks(t, s, macOf(i), dhcpv4.MessageTypeDiscover, nil)
@@ -224,10 +241,11 @@ func TestPoolFull(t *testing.T) {
 
 // TestHostilePackets: whatever comes, the next packet is answered.
 func TestHostilePackets(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	good := clients[0].packet(dhcpv4.MessageTypeDiscover).ToBytes()
 	for _, raw := range [][]byte{nil, {1}, bytes.Repeat([]byte{0xff}, 300), good[:241], append(good[:240:240], bytes.Repeat([]byte{52, 1, 3}, 40)...), bytes.Repeat(good, 4)} {
-		answerTo(t, s, raw)
+		answerTo(t, s, raw, 100*time.Millisecond)
 	}
 	if offer := asks(t, s, macOf(1), dhcpv4.MessageTypeDiscover, nil); offer == nil {
 		t.Error("no answer after hostile packets")
@@ -239,6 +257,7 @@ func TestHostilePackets(t *testing.T) {
 
 // TestFloodIsLimited: one machine gets so many answers a second and no more.
 func TestFloodIsLimited(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	for range 40 {
 		asks0(t, s, macOf(3))
@@ -267,6 +286,7 @@ func asks0(t *testing.T, s *site, mac inventory.MAC) {
 
 // TestPortInUse: a second server must not start silently beside the first.
 func TestPortInUse(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	taken := s.Addrs()
 	for name, mod := range map[string]func(*Config){

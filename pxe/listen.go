@@ -98,6 +98,11 @@ func (s *Service) open(ctx context.Context, out *sockets) error {
 			return portError("TFTP", "udp", s.cfg.TFTPPort, iface, err)
 		}
 		out.tftp = append(out.tftp, t)
+		// The library asks for these only when it serves: a request that came
+		// before would be answered with blocks of 512 bytes, from any address.
+		if err := ipv4.NewPacketConn(t).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true); err != nil {
+			return fmt.Errorf("pxe: TFTP socket: %w", err)
+		}
 	}
 	return nil
 }

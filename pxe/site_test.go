@@ -38,10 +38,24 @@ func (r *record) Find(_ context.Context, h inventory.Hint) (inventory.Node, erro
 	}
 	for _, n := range r.nodes {
 		if n.BMC.MAC == h.MAC || slices.Contains(n.MACs, h.MAC) {
-			return n, nil
+			return copyOf(n), nil
 		}
 	}
 	return inventory.Node{}, inventory.ErrNotFound
+}
+
+// copyOf shares nothing with the test's node, as rows of a database do not.
+func copyOf(n inventory.Node) inventory.Node {
+	n.Holds = slices.Clone(n.Holds)
+	if n.Operation != nil {
+		op := *n.Operation
+		if op.Boot != nil {
+			boot := *op.Boot
+			op.Boot = &boot
+		}
+		n.Operation = &op
+	}
+	return n
 }
 
 func (r *record) Confirm(ctx context.Context, b inventory.Binding) (inventory.Binding, error) {
@@ -178,7 +192,7 @@ func (s *site) expect(i int) inventory.Node {
 		BMC: inventory.Endpoint{MAC: inventory.MAC(fmt.Sprintf("02:00:00:00:00:%02x", i))},
 		Operation: &inventory.Operation{Run: inventory.RunID(fmt.Sprintf("01RUN%02d", i)), Boot: &inventory.Boot{Image: "burnin",
 			Run: inventory.RunID(fmt.Sprintf("01RUN%02d", i)), Attempt: 1, Until: time.Now().Add(15 * time.Minute)}}}
-	s.record.change(func(r *record) { r.nodes = append(r.nodes, n) })
+	s.record.change(func(r *record) { r.nodes = append(r.nodes, copyOf(n)) })
 	return n
 }
 
