@@ -33,7 +33,11 @@ type desk struct {
 	http   *httptest.Server
 	tokens map[string]string
 	sign   minisign.PrivateKey
+	extra  map[string]string // headers of the next request
 }
+
+// header sets one header of the next request.
+func (d *desk) header(name, value string) { d.extra = map[string]string{name: value} }
 
 type sealer struct{}
 
@@ -113,6 +117,10 @@ func (d *desk) ask(who, method, path string, in any, want int, out any) string {
 	}
 	req.Header.Set("Content-Type", kind)
 	req.Header.Set("Authorization", "Bearer "+d.tokens[who])
+	for name, value := range d.extra {
+		req.Header.Set(name, value)
+	}
+	d.extra = nil
 	resp, err := d.http.Client().Do(req)
 	if err != nil {
 		d.t.Fatal(err)

@@ -84,6 +84,9 @@ func (s *Service) start(ctx context.Context, in *startIn) (*accepted, error) {
 	if err := s.approved(ctx, c, in.Body, racks); err != nil {
 		return nil, err
 	}
+	if err := s.guard(ctx, c, in.Body, on); err != nil {
+		return nil, err
+	}
 	req := inventory.Request{Key: in.Key, Op: in.Body.Op, On: on, Plan: in.Body.Plan, Args: in.Body.Args, By: c.Person.ID,
 		Approver: in.Body.Approver, State: inventory.RequestAccepted}
 	if in.DryRun {

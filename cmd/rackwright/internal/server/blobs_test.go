@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/server"
+	"github.com/rackwright/rackwright/firmware"
 	"github.com/rackwright/rackwright/images"
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -159,4 +160,23 @@ func TestImages(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Version != "2" || list[0].Digest == "" {
 		t.Errorf("listed %+v %v", list, err)
 	}
+}
+
+// noSuchPlan has the form of a plan's digest.
+var noSuchPlan = "sha256:" + strings.Repeat("0", 64)
+
+// storedPlan puts a firmware plan of A12/C01 into the record.
+func (s *site) storedPlan(t *testing.T) string {
+	t.Helper()
+	n, err := s.Store().Node(t.Context(), "A12/C01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := firmware.Plan{Baseline: inventory.DigestOf([]byte("baseline")), Name: "hgx@1", Node: n.ID}
+	d, err := s.Store().Put(t.Context(), inventory.DocPlan, p.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.plan = string(d)
+	return s.plan
 }

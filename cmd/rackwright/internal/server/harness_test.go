@@ -29,6 +29,7 @@ type site struct {
 	http     *http.Client
 	tokens   map[string]string // person → token
 	run      string            // a request on A12
+	plan     string            // a firmware plan of A12/C01
 	findings map[string]string // person → a finding to dispose
 }
 

@@ -79,6 +79,11 @@ func table(ids map[string]string) []endpoint {
 		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"burn_in","racks":["A12"]}`, may: "tud", rack: true}, // a vendor needs consent
 		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"burn_in","racks":["A12"],"approver":"boss"}`, may: "twud", rack: true},
 		{route: "GET /v1/runs/{run}", path: "/v1/runs/" + ids["run"], may: everybody, rack: true},
+		{route: "GET /v1/firmware/baselines", may: everybody},
+		{route: "POST /v1/nodes/{node}/plans", path: "/v1/nodes/A12%2FC01/plans?baseline=none", may: "twud", status: 404, rack: true},
+		{route: "GET /v1/plans/{plan}", path: "/v1/plans/" + ids["plan"], may: everybody, rack: true},
+		{route: "POST /v1/plans/{plan}/approval", path: "/v1/plans/" + ids["plan"] + "/approval", body: `{"reason":"the table asks"}`, may: "td", rack: true},
+		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"power","nodes":["A12/C01"],"args":{"action":"off"}}`, may: "twud", rack: true},
 		{route: "GET /v1/burnin/plans", may: everybody},
 		{route: "GET /v1/burnin/plans/{plan}", path: "/v1/burnin/plans/smoke", may: everybody},
 		{route: "GET /v1/runs/{run}/verdict", path: "/v1/runs/" + ids["run"] + "/verdict", may: everybody, rack: true},
@@ -174,9 +179,9 @@ func (s *site) foreign(t *testing.T, row endpoint, method, path string) {
 		if !row.rack {
 			continue
 		}
-		ghostly := strings.NewReplacer("A12", "Z99", s.run, "01NOSUCHRUN", "FINDING", "01NOSUCHFINDING")
+		ghostly := strings.NewReplacer("A12", "Z99", s.run, "01NOSUCHRUN", s.plan, noSuchPlan, "FINDING", "01NOSUCHFINDING")
 		ghost := s.ask(t, s.tokens[who], method, ghostly.Replace(path), ghostly.Replace(row.body))
-		if got, want := blank(t, a, "A12", s.run, s.findings[who]), blank(t, ghost, "Z99", "01NOSUCHRUN", "01NOSUCHFINDING"); got != want {
+		if got, want := blank(t, a, "A12", s.run, s.plan, s.findings[who]), blank(t, ghost, "Z99", "01NOSUCHRUN", noSuchPlan, "01NOSUCHFINDING"); got != want {
 			t.Errorf("%s: %s can tell a foreign rack from none:\n%s\n%s", row.route, who, got, want)
 		}
 	}
@@ -306,6 +311,6 @@ func roleSite(t *testing.T) (*site, map[string]string) {
 	}
 	s.run = string(run.Run)
 	time.Sleep(300 * time.Millisecond) // the conductor answers what was asked; then the chains rest
-	return s, map[string]string{"run": string(run.Run), "waiver": string(w.ID),
+	return s, map[string]string{"run": string(run.Run), "plan": s.storedPlan(t), "waiver": string(w.ID),
 		"soon": later.Format(time.RFC3339), "manifest": string(manifest(t, "A12"))}
 }

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
+	"github.com/rackwright/rackwright/images/burnin/plan"
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// powerActions are the words of a power request.
+var powerActions = []string{"on", "off", "force-off", "restart"}
+
+// startArgs are the arguments of a request that can be judged before it is
+// accepted; makers may read more.
+type startArgs struct {
+	Action    string   `json:"action"`
+	Baselines []string `json:"baselines"`
+	Baseline  string   `json:"baseline"`
+	Plan      string   `json:"plan"`
+	Image     string   `json:"image"`
+	Reason    string   `json:"reason"`
+}
+
+// guard refuses a request that cannot or must not be served, before it is
+// accepted. The conductor looks again when it acts: the world may have changed.
+func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inventory.Selector) error {
+	var args startArgs
+	if len(in.Args) > 0 {
+		if err := json.Unmarshal(in.Args, &args); err != nil {
+			return invalid("args: "+err.Error(), `Send an object, such as {"baselines":["hgx-8@2026.09.1"],"plan":"smoke"}.`)
+		}
+	}
+	switch in.Op {
+	case inventory.OpPower:
+		return s.guardPower(ctx, args, on)
+	case inventory.OpFirmware:
+		if in.Plan != "" {
+			return s.guardPlan(ctx, c, in, args, on)
+		}
+		return s.guardNames(ctx, args)
+	case inventory.OpBurnIn, inventory.OpBringUp:
+		return s.guardNames(ctx, args)
+	}
+	return nil
+}
+
+// guardPower: nobody takes power from a node in a step that must not be
+// interrupted.
+func (s *Service) guardPower(ctx context.Context, args startArgs, on inventory.Selector) error {
+	if !slices.Contains(powerActions, args.Action) {
+		return invalid(fmt.Sprintf("args.action %q is no power action", args.Action), fmt.Sprintf("Write one of %v.", powerActions))
+	}
+	for n, err := range s.Store.Select(ctx, on) {
+		if err != nil {
+			return problem(err)
+		}
+		if o := n.Operation; o != nil && o.Abort == inventory.AbortNever {
+			return problem(fmt.Errorf("do not power off: %s is in %s (%s, run %s), which must not be interrupted; wait for its end with rackwright watch: %w",
+				n.Address, o.Kind, o.Step, o.Run, inventory.ErrHeld))
+		}
+	}
+	return nil
+}
+
+// guardPlan: a plan is for its node only, and one that puts an older version in
+// place of a newer needs a reason and a second person.
+func (s *Service) guardPlan(ctx context.Context, c Caller, in StartRequest, args startArgs, on inventory.Selector) error {
+	p, err := s.planOf(ctx, in.Plan, auth.Read)
+	if err != nil {
+		return err
+	}
+	if len(on.Racks) > 0 || len(on.Nodes) != 1 || on.Nodes[0] != p.Plan.Node {
+		return invalid(fmt.Sprintf("plan %s is for %s and nothing else", in.Plan, p.Address), "Select exactly that node: rackwright apply firmware DIGEST does it.")
+	}
+	if p.Plan.Empty() {
+		return invalid(fmt.Sprintf("plan %s has no steps: %s runs what %s wants", in.Plan, p.Address, p.Plan.Name), "There is nothing to apply.")
+	}
+	for _, d := range flashed(p) {
+		f, err := s.Images.Store.Open(ctx, d)
+		if errors.Is(err, inventory.ErrNotFound) {
+			return noBlob(d)
+		}
+		if err != nil {
+			return problem(err)
+		}
+		if err := f.Close(); err != nil {
+			return problem(err)
+		}
+	}
+	if len(p.Downgrades) == 0 {
+		return nil
+	}
+	if args.Reason == "" {
+		return invalid("the plan is a downgrade and has no reason: "+p.Downgrades[0], "Give args.reason (rackwright apply firmware DIGEST --reason …).")
+	}
+	if err := auth.Different(c.Person.ID, in.Approver, "a firmware downgrade ("+p.Downgrades[0]+")"); err != nil {
+		return problem(err)
+	}
+	n, err := s.Store.Node(ctx, p.Plan.Node)
+	if err != nil {
+		return problem(err)
+	}
+	return s.approvedBy(ctx, p, in.Approver, n)
+}
+
+// flashed are the payloads of a plan, each once.
+func flashed(p PlanAnswer) []inventory.Digest {
+	var out []inventory.Digest
+	for _, st := range p.Plan.Steps {
+		if st.Payload != "" && !slices.Contains(out, st.Payload) {
+			out = append(out, st.Payload)
+		}
+	}
+	return out
+}
+
+// guardNames: a name that nobody knows is said now, not by a blocker later. A
+// baseline that allows downgrades is planned node by node, so that a second
+// person sees what is put back.
+func (s *Service) guardNames(ctx context.Context, args startArgs) error {
+	names := args.Baselines
+	if args.Baseline != "" {
+		names = append(names, args.Baseline)
+	}
+	for _, name := range names {
+		b, err := s.baseline(ctx, name)
+		if err != nil {
+			return err
+		}
+		for _, w := range b.Wants {
+			if w.Downgrade {
+				return invalid(fmt.Sprintf("baseline %s allows a downgrade of %s", name, w.Name),
+					"Plan it for each node and let a second person approve: rackwright plan firmware NODE --baseline "+name+".")
+			}
+		}
+	}
+	if args.Plan != "" {
+		if _, err := plan.Embedded(args.Plan); err != nil {
+			return invalid(err.Error(), "List them: rackwright get plans.")
+		}
+	}
+	if args.Image != "" {
+		if _, _, err := s.Images.Image(ctx, args.Image); errors.Is(err, inventory.ErrNotFound) {
+			return invalid(err.Error(), "List them: rackwright get images; publish one: rackwright import image FILE.")
+		} else if err != nil {
+			return problem(err)
+		}
+	}
+	return nil
+}
