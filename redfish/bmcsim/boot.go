@@ -96,22 +96,8 @@ func (b *BMC) option(system, target, next string) string {
 	return ""
 }
 
-// order reads BootOrder, built here or decoded from JSON.
-func order(boot object) []string {
-	switch v := boot["BootOrder"].(type) {
-	case []string:
-		return v
-	case []any:
-		var out []string
-		for _, one := range v {
-			if s, ok := one.(string); ok {
-				out = append(out, s)
-			}
-		}
-		return out
-	}
-	return nil
-}
+// order reads BootOrder.
+func order(boot object) []string { return texts(boot["BootOrder"]) }
 
 // startOn is the state of a machine that was on before anyone looked.
 func (b *BMC) startOn() {

@@ -121,6 +121,10 @@ func (b *builder) updates() {
 	if u.HTTPPush {
 		body["HttpPushUri"] = updates + "/update"
 		body["HttpPushUriOptions"] = object{"HttpPushUriApplyTime": object{"ApplyTime": "Immediate"}}
+		body["HttpPushUriTargets"] = []string{}
+	}
+	if u.Claim {
+		body["HttpPushUriTargetsBusy"] = false
 	}
 	if u.Simple {
 		body["Actions"] = object{"#UpdateService.SimpleUpdate": object{

@@ -101,6 +101,8 @@ func (b *BMC) writable(p string) map[string]check {
 		return locator(map[string]check{"AssetTag": text})
 	case path.Base(p) == "LeakDetectionPolicy":
 		return map[string]check{"PolicyEnabled": boolean}
+	case p == updates && b.spec.Update.HTTPPush:
+		return b.pushSettings()
 	case p == root+"/AccountService":
 		return map[string]check{"AccountLockoutThreshold": number, "AccountLockoutDuration": number}
 	}

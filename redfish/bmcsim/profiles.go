@@ -78,7 +78,7 @@ func (b *builder) gb200() {
 
 func (b *builder) nvlinkSwitch() {
 	const sys, bmc = systems + "/System_0", managers + "/BMC_0"
-	c := b.box("MGX_BMC_0", "Module", b.s.Vendor, b.s.Model, b.s.ChassisSerial, object{"Links": object{"ComputerSystems": refs(sys), "ManagedBy": refs(bmc)}})
+	c := b.box("BMC_0", "Module", b.s.Vendor, b.s.Model, b.s.ChassisSerial, object{"Links": object{"ComputerSystems": refs(sys), "ManagedBy": refs(bmc)}})
 	for _, p := range b.s.of("nvswitch") {
 		b.box("MGX_"+p.Slot, "Component", p.Vendor, p.Model, p.Serial, object{"Links": object{"ContainedBy": ref(c)}})
 	}

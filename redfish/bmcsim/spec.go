@@ -114,7 +114,8 @@ type UpdateSpec struct {
 	MaxImage                    int64    // bytes
 	Parameters                  []string // allowed keys of UpdateParameters; others are refused
 	ApplyTimes                  []string
-	RetryAfter                  int // seconds a 202 asks to wait; 0 sends no header
+	RetryAfter                  int  // seconds a 202 asks to wait; 0 sends no header
+	Claim                       bool // HttpPushUriTargetsBusy must be set before a raw push (Lenovo)
 	Faults                      UpdateFaults
 }
 

@@ -233,3 +233,21 @@ func imageServer(t *testing.T, image []byte) string {
 	t.Cleanup(s.Close)
 	return s.URL + "/image"
 }
+
+// TestRawPushSettings: targets and apply time on the service, and Lenovo's claim.
+func TestRawPushSettings(t *testing.T) {
+	_, p := rig(t, ProfileX86, func(s *Spec) { s.Update.Claim = true })
+	p.login()
+	raw := updates + "/update"
+	p.want(400, "POST", raw, Payload("*", "9")) // not claimed
+	p.want(400, "PATCH", updates, object{"HttpPushUriOptions": object{"HttpPushUriApplyTime": object{"ApplyTime": "Never"}}})
+	p.want(400, "PATCH", updates, object{"HttpPushUriTargets": "NIC_0"})
+	p.want(400, "PATCH", updates, object{"MaxImageSizeBytes": 1})
+	p.want(200, "PATCH", updates, object{"HttpPushUriTargetsBusy": true, "HttpPushUriTargets": []string{inventory + "/NIC_0"},
+		"HttpPushUriOptions": object{"HttpPushUriApplyTime": object{"ApplyTime": "OnReset"}}})
+	p.want(400, "PATCH", updates, object{"HttpPushUriTargetsBusy": true}) // claimed already
+	p.finished(p.want(202, "POST", raw, Payload("*", "9")).Header.Get("Location"))
+	equal(t, "only the target, staged", []string{p.version("NIC_0"), p.version("NIC_0_Staged"), p.version("BMC")}, []string{"223.0.161.0", "9", "1.10.0"})
+	p.want(200, "PATCH", updates, object{"HttpPushUriTargetsBusy": false})
+	p.want(400, "POST", raw, Payload("*", "9"))
+}

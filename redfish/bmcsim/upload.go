@@ -112,14 +112,6 @@ func (b *BMC) closeUpload() {
 	b.update.uploading = false
 }
 
-// pushRaw answers HttpPushUri: the body is the image.
-func (c *call) pushRaw() reply {
-	return c.receive(func(body io.Reader) (image, parameters, reply, error) {
-		img, err := readImage(body)
-		return img, parameters{ApplyTime: "Immediate"}, reply{}, err
-	})
-}
-
 // pushMultipart answers MultipartHttpPushUri (DSP0266, "Multipart HTTP push update"):
 // UpdateParameters first, as application/json, then UpdateFile.
 func (c *call) pushMultipart() reply {
