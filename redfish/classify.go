@@ -26,6 +26,8 @@ func fault(op, endpoint string, write bool, err error) error {
 	switch {
 	case errors.As(err, &refused):
 		out.Hint = "nothing was sent"
+	case errors.Is(err, errWrongFile):
+		out.Hint = "the upload was cut before its end; fetch the image again"
 	case errors.Is(err, ErrReadOnly):
 		out.Hint = "dial with a guard to write"
 	case errors.Is(err, ErrBusy):

@@ -334,7 +334,9 @@ func newDialer(t *testing.T) (*Dialer, *keys) {
 	return d, k
 }
 
-func (f *fake) endpoint() inventory.Endpoint { return inventory.Endpoint{URL: f.URL, Credential: "bmc"} }
+func (f *fake) endpoint() inventory.Endpoint {
+	return inventory.Endpoint{URL: f.URL, Credential: "bmc"}
+}
 
 func dial(t *testing.T, d *Dialer, ep inventory.Endpoint, g Guard) *BMC {
 	t.Helper()

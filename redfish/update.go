@@ -219,11 +219,7 @@ func (b *BMC) push(ctx context.Context, op, uri string, body upload) (*reply, er
 	if !b.profile.NoExpect {
 		req.Header.Set("Expect", "100-continue")
 	}
-	r, err := b.broker.send(b.broker.chain, req)
-	if errors.Is(err, errWrongFile) {
-		return nil, &Error{Op: op, Endpoint: b.broker.name, Err: err, Hint: "the upload was cut before its end; fetch the image again"}
-	}
-	return r, err
+	return b.broker.send(b.broker.chain, req)
 }
 
 // pull lets the BMC fetch the image itself (SimpleUpdate).
