@@ -45,9 +45,11 @@ func callOf(ctx context.Context) call {
 	return c
 }
 
-// gate is asked before the first byte of a write; nil for the broker's own.
-func (c call) gate() func(context.Context) error {
-	if c.session || c.guard == nil {
+// gate is what is asked before the first byte of a write; nil for reads and for
+// the broker's own requests.
+func gate(req *http.Request) func(context.Context) error {
+	c := callOf(req.Context())
+	if c.session || c.guard == nil || !isWrite(req) {
 		return nil
 	}
 	return c.guard

@@ -88,9 +88,8 @@ func newWire(conf *tls.Config, handshakes *rate.Limiter, perBMC int) *wire {
 // first byte is handed to the socket: not earlier, because connecting may take
 // 20 s and a lease runs meanwhile.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
-	c := callOf(req.Context())
 	ctx, cancel := context.WithCancelCause(req.Context())
-	f := &flight{ctx: ctx, gate: c.gate(), dog: newWatchdog(func() { cancel(errSilent) })}
+	f := &flight{ctx: ctx, gate: gate(req), dog: newWatchdog(func() { cancel(errSilent) })}
 	out := req.Clone(httptrace.WithClientTrace(ctx, f.trace()))
 	out.Header.Set("Accept-Encoding", "identity")
 	if out.Body != nil && out.ContentLength > smallBody {
