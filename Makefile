@@ -10,7 +10,9 @@ APT := postgresql qemu-system-x86 ovmf ipxe ipxe-qemu dnsmasq udhcpc isc-dhcp-cl
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## bin/rackwright, static, no cgo
+build: ## bin/rackwright, static, no cgo, with the agent of the burn-in image inside
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=$$(git describe --always --dirty 2>/dev/null || echo devel)" \
+	  -o cmd/rackwright/internal/agentbin/rackagent ./cmd/rackagent
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/rackwright ./cmd/rackwright
 
 demo: ## a rack from packing list to signed package, no root

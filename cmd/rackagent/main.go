@@ -54,6 +54,8 @@ func verb(ctx context.Context, args []string, root fs.FS, stdout, stderr io.Writ
 	switch name {
 	case "run":
 		err = run(ctx, host, process, slog.New(slog.NewTextHandler(stderr, nil)))
+	case "prepare":
+		err = prepare(host, slog.New(slog.NewTextHandler(stderr, nil)))
 	case "tools":
 		err = tools(ctx, process, stdout)
 	case "inventory":
@@ -63,7 +65,7 @@ func verb(ctx context.Context, args []string, root fs.FS, stdout, stderr io.Writ
 	case "version":
 		_, err = fmt.Fprintln(stdout, "rackagent", version)
 	default:
-		fmt.Fprintf(stderr, "rackagent: unknown verb %q; known are run, tools, inventory, lldp, version\n", name)
+		fmt.Fprintf(stderr, "rackagent: unknown verb %q; known are run, prepare, tools, inventory, lldp, version\n", name)
 		return exitUsage
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -81,6 +82,9 @@ func run(ctx context.Context, host tool.Host, starter tool.Starter, log *slog.Lo
 	cmdline, err := fs.ReadFile(host.Root, "proc/cmdline")
 	if err != nil {
 		return fmt.Errorf("kernel command line: %w", err)
+	}
+	if checkOnly(string(cmdline)) {
+		return check(ctx, starter, os.Stdout)
 	}
 	o, err := commandLine(string(cmdline))
 	if err != nil {

@@ -86,7 +86,7 @@ var testsMay = map[string][]string{
 	internal + "conductor":   {"inventory/storetest", internal + "virtualrack", "redfish/bmcsim", "pxe/romsim", "images/burnin/*", "inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
 	internal + "server":      {"redfish/bmcsim", "pxe/romsim", internal + "*", "inventory/storetest/*"},
 	internal + "virtualrack": {internal + "*", "inventory/*", "redfish", "pxe", "images"},
-	internal + "imagebuild":  {"cmd/rackwright/internal/*", "images/burnin"},
+	internal + "imagebuild":  {"cmd/rackwright/internal/*", "images/burnin", "images/burnin/*", "inventory/sqlstore", "inventory/storetest/*"},
 }
 
 // outside says which packages of this module may import a foreign package.
@@ -229,8 +229,8 @@ var verbMay = map[string][]string{
 	"serve.go":  {internal + "server", internal + "config", internal + "auth"},
 	"demo.go":   {internal + "server", internal + "virtualrack", internal + "config", internal + "auth", "inventory/handover", "inventory/intake"},
 	"verify.go": {"inventory/handover"},
-	"build.go":  {internal + "imagebuild", internal + "agentbin", "images"},
-	"record.go": {"inventory/sqlstore", internal + "config"}, // backup, restore, fsck, doctor: no server runs then
+	"build.go":  {internal + "imagebuild", internal + "agentbin", "images", "inventory/sqlstore", internal + "config"}, // publishes where no server runs
+	"record.go": {"inventory/sqlstore", internal + "config"},                                                           // backup, restore, fsck, doctor: no server runs then
 }
 
 // TestVerbFiles: a client verb imports client, wire types and vocabulary only.

@@ -58,7 +58,7 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or locked,
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{a.getCmd(), a.describeCmd(), a.importCmd(), a.scanCmd(), a.diffCmd(), a.startCmd(), a.waitCmd(), a.watchCmd(),
 		a.holdCmd(), a.releaseCmd(), a.breakCmd(), a.waiveCmd(), a.disposeCmd(), a.signCmd(), a.exportCmd(), a.verifyCmd(), a.keyCmd(), a.loginCmd(), a.peopleCmd(),
-		a.serveCmd(), a.doctorCmd(), a.backupCmd(), a.restoreCmd(), a.fsckCmd(), a.configCmd(),
+		a.serveCmd(), a.buildCmd(), a.doctorCmd(), a.backupCmd(), a.restoreCmd(), a.fsckCmd(), a.configCmd(),
 		a.demoCmd(), a.openapiCmd()}
 }
 

@@ -35,6 +35,7 @@ var selfTests = []struct {
 	{"smartctl", []string{"--version"}, regexp.MustCompile(`smartctl (\S+)`)},
 	{"dmidecode", []string{"--version"}, regexp.MustCompile(`(?m)^(\d+\.\d+)$`)},
 	{"ethtool", []string{"--version"}, regexp.MustCompile(`ethtool version (\S+)`)},
+	{"busybox", nil, regexp.MustCompile(`BusyBox v(\S+)`)}, // the DHCP client
 	{"lspci", []string{"--version"}, regexp.MustCompile(`lspci version (\S+)`)},
 }
 
