@@ -137,6 +137,9 @@ func (e *Executor) look(ctx context.Context, plan Plan, step Step, p Progress) (
 	switch {
 	case r.all("active"), step.Verb == VerbFlash && r.only("active", "staged"):
 		return p.succeed(plan), nil
+	case (r.has(string(inventory.StateReadFailed)) || r.has(string(inventory.StateNotRead))) && time.Since(p.Since) <= time.Duration(step.Settle):
+		p.Note = "Not every version could be read; reading again: " + r.String() + "."
+		return p, nil
 	case r.has("absent"), r.has(string(inventory.StateReadFailed)), r.has(string(inventory.StateNotRead)):
 		return p.fail("%s: %s", step.Want, r), nil
 	case step.Verb == VerbActivate && !r.only("active", "staged"):
@@ -206,6 +209,9 @@ func (e *Executor) refused(step Step, p Progress, err error) Progress {
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrUnreachable):
 		p.Outcome = inventory.OutcomeFailed // definite: nothing was sent or taken
 		p.Sent--
+		if quiet := time.Since(p.Since); quiet > time.Duration(step.Budget) {
+			return p.fail("the device took nothing for %s: %v", quiet.Round(time.Second), err)
+		}
 		return p.phase(PhaseClear, "The device is busy or away, nothing was sent: "+err.Error())
 	case errors.Is(err, ErrRefused):
 		return p.fail("the device refused %s: %v", step.sentence(), err)

@@ -20,7 +20,7 @@ type NodeView struct {
 func DiffRack(rack RackID, views []NodeView) []Finding {
 	views = slices.Clone(views)
 	sort.Slice(views, func(i, j int) bool { return views[i].Address < views[j].Address })
-	swapped := exchanged(views)
+	swapped, sits := exchanged(views)
 	var out []Finding
 	home := map[string]place{} // kind and serial → where it is expected
 	for _, v := range views {
@@ -42,6 +42,10 @@ func DiffRack(rack RackID, views []NodeView) []Finding {
 			if ring.first {
 				out = append(out, ring.finding(v))
 			}
+		} else if unit, foreign := sits[v.Node]; foreign {
+			// The other half of an exchange was not read yet, or the unit was
+			// only moved: one finding about the unit, none about its parts.
+			want = withChassis(unit, v.Want)
 		}
 		for _, f := range Diff(want, v.Got) {
 			f.Node = v.Node
@@ -107,9 +111,23 @@ func chassis(parts []Component) (Component, bool) {
 	return Component{}, false
 }
 
+// withChassis is what was ordered for a unit, with the chassis of another slot.
+func withChassis(unit, slot []Component) []Component {
+	var out []Component
+	for _, c := range unit {
+		if c.Kind != KindChassis {
+			out = append(out, c)
+		}
+	}
+	if c, ok := chassis(slot); ok {
+		out = append(out, c)
+	}
+	return out
+}
+
 // exchanged finds the permutation cycles among the units of the rack by their
-// chassis serials.
-func exchanged(views []NodeView) map[NodeID]ring {
+// chassis serials, and what was ordered for each unit that sits elsewhere.
+func exchanged(views []NodeView) (map[NodeID]ring, map[NodeID][]Component) {
 	expectedAt := map[string]int{}
 	for i, v := range views {
 		if w, ok := chassis(v.Want); ok && Usable(w.Serial) != "" {
@@ -125,7 +143,12 @@ func exchanged(views []NodeView) map[NodeID]ring {
 			}
 		}
 	}
-	out := map[NodeID]ring{}
+	out, sits := map[NodeID]ring{}, map[NodeID][]Component{}
+	for i, at := range target {
+		if at != i {
+			sits[views[i].Node] = views[at].Want
+		}
+	}
 	for i := range views {
 		if _, done := out[views[i].Node]; done || target[i] == i {
 			continue
@@ -149,5 +172,5 @@ func exchanged(views []NodeView) map[NodeID]ring {
 			out[views[k].Node] = ring{first: n == 0, nodes: nodes, unit: views[target[k]].Want}
 		}
 	}
-	return out
+	return out, sits
 }
