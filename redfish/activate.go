@@ -37,7 +37,10 @@ func (b *BMC) Activate(ctx context.Context, verb string) error {
 			return err
 		}
 		want := ActionForceRestart
-		if verb == activatePowerCycle {
+		switch {
+		case s.PowerState == PowerOff: // nothing to reset: the start itself loads what is staged
+			want = ActionOn
+		case verb == activatePowerCycle:
 			want = ActionPowerCycle
 		}
 		if other, ok := b.profile.Resets[want]; ok {
