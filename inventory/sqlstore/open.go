@@ -51,6 +51,7 @@ type Store struct {
 	grace       time.Duration
 	log         *slog.Logger
 	lock        *os.File // SQLite: the file lock of the one process
+	dsn         string   // of write, as its driver reads it
 
 	mu      sync.Mutex
 	offered map[string]inventory.Binding // reserved in memory, by subnet and address
@@ -114,7 +115,7 @@ func (s *Store) openPostgres(dsn string) error {
 	}
 	db.SetMaxOpenConns(16)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	s.write, s.read, s.d, s.clock.db = db, db, onPostgres, db
+	s.write, s.read, s.d, s.clock.db, s.dsn = db, db, onPostgres, db, dsn
 	return nil
 }
 
@@ -144,7 +145,8 @@ func (s *Store) openSQLite(o Options) error {
 		return fmt.Errorf("record %s: %w", path, err)
 	}
 	common := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=temp_store(2)"
-	if s.write, err = sql.Open("sqlite", common+"&_pragma=synchronous(FULL)&_txlock=immediate"); err != nil {
+	s.dsn = common + "&_pragma=synchronous(FULL)&_txlock=immediate"
+	if s.write, err = sql.Open("sqlite", s.dsn); err != nil {
 		return fmt.Errorf("SQLite: %w", err)
 	}
 	s.write.SetMaxOpenConns(1)

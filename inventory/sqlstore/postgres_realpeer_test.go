@@ -59,3 +59,9 @@ func TestRealPeerMove(t *testing.T) {
 		t.Fatalf("after the move: %s %v", n.Milestone, err)
 	}
 }
+
+// TestRealPeerKillAroundEveryCommit is the kill test on a real server.
+func TestRealPeerKillAroundEveryCommit(t *testing.T) {
+	c := cluster(t)
+	killEverywhere(t, func(t *testing.T) string { return database(t, c) })
+}

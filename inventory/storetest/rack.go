@@ -63,14 +63,22 @@ func nodes(t *testing.T, s inventory.Store, rack inventory.RackID) map[string]in
 // Manifest expects a rack with GPUs and MACs that follow from its name.
 func Manifest(t *testing.T, s inventory.Store, rack, doc string) inventory.Manifest {
 	t.Helper()
-	kind := Type(2)
-	raw, err := json.Marshal(kind)
+	m, err := manifest(t.Context(), s, rack, doc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest, err := s.Put(t.Context(), inventory.DocRackType, raw)
+	return m
+}
+
+func manifest(ctx context.Context, s inventory.Store, rack, doc string) (inventory.Manifest, error) {
+	kind := Type(2)
+	raw, err := json.Marshal(kind)
 	if err != nil {
-		t.Fatal(err)
+		return inventory.Manifest{}, fmt.Errorf("rack type: %w", err)
+	}
+	digest, err := s.Put(ctx, inventory.DocRackType, raw)
+	if err != nil {
+		return inventory.Manifest{}, err
 	}
 	m := inventory.Manifest{Source: inventory.DigestOf([]byte(doc)), Name: doc, Components: map[inventory.NodeID][]inventory.Component{},
 		Racks: []inventory.Rack{{ID: inventory.RackID(rack), Name: rack, Site: "ams1", Type: inventory.Ref{Kind: inventory.DocRackType, Name: kind.Name, Digest: digest, Version: 1}}}}
@@ -85,22 +93,30 @@ func Manifest(t *testing.T, s inventory.Store, rack, doc string) inventory.Manif
 			}
 		}
 	}
-	return m
+	return m, nil
 }
 
 // Reading is what a good read of a node shows: exactly what was expected.
 func Reading(t *testing.T, s inventory.Store, n inventory.Node) inventory.Observation {
 	t.Helper()
-	want, _, err := s.Components(t.Context(), n.ID, inventory.At{})
+	o, err := reading(t.Context(), s, n)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return o
+}
+
+func reading(ctx context.Context, s inventory.Store, n inventory.Node) (inventory.Observation, error) {
+	want, _, err := s.Components(ctx, n.ID, inventory.At{})
+	if err != nil {
+		return inventory.Observation{}, err
 	}
 	o := inventory.Observation{Node: n.ID, Source: inventory.SourceRedfish, At: time.Now(), Collector: "storetest"}
 	for _, c := range want {
 		c.State = inventory.StatePresent
 		o.Components = append(o.Components, c)
 	}
-	return o
+	return o, nil
 }
 
 // claim takes the claim of one subject, waiting until it is due.
