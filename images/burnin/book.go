@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -220,6 +221,9 @@ func (b *Book) machine(ctx context.Context, n inventory.Node) (Machine, error) {
 	if m.Expected, m.Observed, err = b.Store.Components(ctx, n.ID, inventory.At{}); err != nil {
 		return m, err
 	}
+	if m.Expected, err = b.ordered(ctx, n, m); err != nil {
+		return m, err
+	}
 	if n.Kind != inventory.KindCompute {
 		return m, nil // the rack type's accelerator is its compute nodes'
 	}
@@ -237,4 +241,23 @@ func (b *Book) machine(ctx context.Context, n inventory.Node) (Machine, error) {
 	}
 	m.Accelerator = t.Accelerator
 	return m, nil
+}
+
+// ordered is what was ordered for the unit that stands in the slot. Two people
+// may have accepted that it is another one's: then its own order counts.
+func (b *Book) ordered(ctx context.Context, n inventory.Node, m Machine) ([]inventory.Component, error) {
+	i := slices.IndexFunc(m.Observed, func(c inventory.Component) bool { return c.Kind == inventory.KindChassis && inventory.Usable(c.Serial) != "" })
+	if i < 0 || inventory.Usable(n.Serial) == inventory.Usable(m.Observed[i].Serial) {
+		return m.Expected, nil
+	}
+	for other, err := range b.Store.Select(ctx, inventory.Selector{Racks: []inventory.RackID{n.Rack}}) {
+		if err != nil {
+			return nil, err
+		}
+		if inventory.Usable(other.Serial) == inventory.Usable(m.Observed[i].Serial) {
+			expected, _, err := b.Store.Components(ctx, other.ID, inventory.At{})
+			return expected, err
+		}
+	}
+	return m.Expected, nil
 }
