@@ -15,8 +15,8 @@ import (
 	"github.com/rackwright/rackwright/inventory/sqlstore"
 )
 
-// record says where the record of a configuration is.
-func record(c config.Config) sqlstore.Options {
+// options say where the record of a configuration is.
+func options(c config.Config) sqlstore.Options {
 	dsn := c.Database
 	if dsn == "" {
 		dsn = filepath.Join(c.Data, "record.db")
@@ -27,7 +27,7 @@ func record(c config.Config) sqlstore.Options {
 // openRecord opens a record that exists: a mistyped folder must not become a
 // new, empty and perfectly sound one.
 func openRecord(ctx context.Context, c config.Config) (*sqlstore.Store, error) {
-	o := record(c)
+	o := options(c)
 	o.MustExist = true
 	return sqlstore.Open(ctx, o)
 }
@@ -114,7 +114,7 @@ func (a *app) restoreCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := sqlstore.Restore(c.Context(), args[0], record(cfg)); err != nil {
+		if err := sqlstore.Restore(c.Context(), args[0], options(cfg)); err != nil {
 			return err
 		}
 		fmt.Fprintln(a.err, "restored; put the keys folder back before you serve")
