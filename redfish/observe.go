@@ -138,8 +138,9 @@ func (s *scope) checkEmpty(o inventory.Observation, endpoint inventory.Endpoint)
 
 // identified: a serial, or a product that names itself.
 func (s *scope) identified() bool {
-	for _, r := range []*resource{s.system, s.main} {
-		if r != nil && (inventory.Usable(r.at("SerialNumber")) != "" || inventory.Usable(r.at("UUID")) != "" || clean(r.at("Model")) != "") {
+	for _, r := range s.tree.order {
+		unit := r == s.system || r.kind == "Chassis" && s.mine(r)
+		if unit && (inventory.Usable(r.at("SerialNumber")) != "" || inventory.Usable(r.at("UUID")) != "" || clean(r.at("Model")) != "") {
 			return true
 		}
 	}

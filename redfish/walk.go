@@ -98,7 +98,7 @@ func (w *walker) descend(ctx context.Context, r *resource, depth int) error {
 			continue
 		}
 		found := extract(r.fields, l.path)
-		if len(found) > 0 {
+		if len(found) > 0 && (r.kind != "ServiceRoot" || l.path == "Managers") { // the root only says where classes may be listed
 			for _, k := range l.proves {
 				w.out.linked[string(k)]++
 			}
@@ -248,6 +248,9 @@ func (w *walker) members(ctx context.Context, owner *resource, l link, page *res
 			return nil
 		}
 		for _, raw := range list {
+			if string(raw) == "null" {
+				continue
+			}
 			if href, _ := linkOf(raw); href != "" && listed[resourceKey(href)] {
 				w.out.note(ruleTwice, firstKind(l.proves), resourceKey(href))
 				continue
