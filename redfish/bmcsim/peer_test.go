@@ -46,7 +46,7 @@ func rig(t *testing.T, profile string, change func(*Spec)) (*Fleet, *peer) {
 }
 
 func newPeer(t *testing.T, b *BMC) *peer {
-	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ExpectContinueTimeout: 5 * time.Second}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &peer{t: t, b: b, c: &http.Client{Transport: tr, Timeout: 20 * time.Second}}
 }
