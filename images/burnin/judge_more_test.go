@@ -149,6 +149,8 @@ func TestResolve(t *testing.T) {
 			m.Expected = append(m.Expected, inventory.Component{Key: inventory.Key{Kind: inventory.KindDrive}, Quantity: 4})
 		}, GateSuite, inventory.ResultUnjudged, "2 of 6 ordered drives"},
 		{"drive without serial", func(m *Machine) { m.Observed = append(m.Observed, part(inventory.KindDrive, "D2", "N/A")) }, GateSuite, inventory.ResultUnjudged, "no usable serial"},
+		{"drive only the node sees", func(m *Machine) { m.Inband = append(m.Inband, part(inventory.KindDrive, "0000:41:00.0", "")) }, GateSuite, inventory.ResultUnjudged, "no usable serial"},
+		{"accelerators only the node sees", func(m *Machine) { m.Inband = append(m.Inband, part(inventory.KindGPU, "0000:1a:00.0", "")) }, GateAccelerator, inventory.ResultUnjudged, "Test the 1 accelerators"},
 		{"nothing known", func(m *Machine) { *m = Machine{} }, GateSuite, inventory.ResultUnjudged, "knows no CPU"},
 		{"accelerators on the list", func(m *Machine) { m.Observed = append(m.Observed, part(inventory.KindGPU, "GPU1", "G1")) }, GateAccelerator, inventory.ResultUnjudged, "Test the 1 accelerators"},
 		{"accelerators of the rack type", func(m *Machine) { m.Accelerator = inventory.KindTrainium }, GateAccelerator, inventory.ResultUnjudged, "Test the trainium accelerators"},
@@ -169,6 +171,11 @@ func TestResolve(t *testing.T) {
 	p := resolved(t)
 	if _, err := Resolve(p, testMachine()); err == nil {
 		t.Error("a resolved plan was resolved again")
+	}
+	seen := testMachine()
+	seen.Inband = []inventory.Component{part(inventory.KindDrive, "0000:41:00.0", "SER-C"), part(inventory.KindDrive, "0000:40:00.0", "SER-A")}
+	if p, err := Resolve(testPlan(), seen); err != nil || len(p.Tests[4].Targets) != 3 || len(p.Tests[4].Limits[0].Expect) != 3 {
+		t.Errorf("a drive that only the node sees is not tested: %v, %v", p.Tests[4].Targets, err)
 	}
 	bare := testMachine()
 	bare.Observed[len(bare.Observed)-1].Facts = nil

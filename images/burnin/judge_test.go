@@ -156,7 +156,7 @@ func TestHealthyRunPasses(t *testing.T) {
 	if v.Result != inventory.ResultPass || len(v.Suspects) > 0 || v.Base != testPlan().Digest() || v.Resolved != p.Digest() {
 		t.Errorf("%+v", v)
 	}
-	if ev := v.Evidence(Subject{Node: "n1", Run: "r1", Document: "sha256:d"}); len(ev) != len(Gates()) || ev[0].Cites["plan"] != v.Base || ev[0].Cites["image"] == "" {
+	if ev := v.Evidence(Subject{Node: "n1", Run: "r1", Document: "sha256:d"}); len(ev) != len(Gates())-1 || ev[0].Cites["plan"] != v.Base || ev[0].Cites["image"] == "" {
 		t.Errorf("evidence %+v", ev)
 	}
 }

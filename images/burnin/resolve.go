@@ -92,8 +92,10 @@ func present(c inventory.Component) bool {
 
 func number(c inventory.Component) int { return max(c.Quantity, 1) }
 
-// drives are all serials that were ordered or seen. A drive without a usable
-// serial cannot be bound, and fewer seen than ordered is said too.
+// drives are all serials that were ordered or seen, by Redfish or by the booted
+// node: a drive that only one of them saw is still in the machine. A drive
+// without a usable serial cannot be bound, and fewer seen than ordered is said
+// too.
 func (m Machine) drives(r *Resolution) []Entity {
 	ids := map[string]bool{}
 	ordered, seen := 0, 0
@@ -106,6 +108,16 @@ func (m Machine) drives(r *Resolution) []Entity {
 			ids[s] = true
 		} else {
 			r.Unbound = append(r.Unbound, fmt.Sprintf("drive %s: it has no usable serial (%q)", c.Slot, c.Serial))
+		}
+	}
+	for _, c := range m.Inband {
+		if c.Kind != inventory.KindDrive || !present(c) {
+			continue
+		}
+		if s := inventory.Usable(c.Serial); s != "" {
+			ids[s] = true
+		} else {
+			r.Unbound = append(r.Unbound, fmt.Sprintf("drive at %s: the node reads no usable serial from it", c.Slot))
 		}
 	}
 	for _, c := range m.Expected {
@@ -153,7 +165,10 @@ func mentions(unbound []string, kind EntityKind) bool {
 
 func (m Machine) accelerators() []string {
 	ids := map[string]bool{}
-	for _, list := range [][]inventory.Component{m.Expected, m.Observed} {
+	for i, list := range [][]inventory.Component{m.Expected, m.Observed, m.Inband} {
+		if i == 2 && len(ids) > 0 {
+			break // the same parts under their PCI addresses
+		}
 		for _, c := range list {
 			if (c.Kind == inventory.KindGPU || c.Kind == inventory.KindTrainium) && present(c) {
 				ids[c.Key.String()] = true
@@ -168,9 +183,10 @@ func (m Machine) accelerators() []string {
 	return out
 }
 
-// edac reads the fact the in-band inventory left on the board.
+// edac reads the fact the in-band inventory left on the board: in its own words,
+// or in the record, where the board's serial may not be the one it knows.
 func (m Machine) edac() bool {
-	for _, c := range m.Observed {
+	for _, c := range slices.Concat(m.Observed, m.Inband) {
 		if n, err := strconv.Atoi(c.Facts[FactEDAC]); err == nil && n > 0 {
 			return true
 		}
@@ -181,7 +197,7 @@ func (m Machine) edac() bool {
 // knows reports whether anybody ever looked for the kind: expected parts or an
 // observation with other parts. A node with parts and no drives has no drives.
 func (m Machine) knows(k inventory.Kind) bool {
-	for _, c := range m.Observed {
+	for _, c := range slices.Concat(m.Observed, m.Inband) {
 		if c.Kind != k && present(c) {
 			return true
 		}

@@ -136,10 +136,14 @@ type Subject struct {
 	At          time.Time
 }
 
-// Evidence turns a verdict into one piece of evidence per gate.
+// Evidence turns a verdict into one piece of evidence per gate. What does not
+// apply has none: that is declared by the rack type, never by a machine's run.
 func (v Verdict) Evidence(s Subject) []inventory.Evidence {
 	out := make([]inventory.Evidence, 0, len(v.Gates))
 	for _, g := range v.Gates {
+		if g.Result == inventory.ResultNotApplicable {
+			continue
+		}
 		out = append(out, inventory.Evidence{
 			Subject: inventory.NodeSubject(s.Node), Gate: g.Gate, Result: g.Result, Producer: inventory.ByMachine,
 			Document: s.Document, Fingerprint: s.Fingerprint, Attempt: s.Attempt, Run: s.Run, At: s.At,
