@@ -52,8 +52,8 @@ func LoadPrograms(dir string, names ...string) (Programs, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return Programs{}, fmt.Errorf("boot programs: %w", err)
+		if err != nil { // Debian's ipxe.efi and ipxe.lkrn are links into /boot
+			return Programs{}, fmt.Errorf("boot program %s in %s: %w; a link out of the folder is not followed, copy the file into it", name, dir, err)
 		}
 		data, err := io.ReadAll(io.LimitReader(f, maxProgram+1))
 		if err = errors.Join(err, f.Close()); err != nil {

@@ -138,13 +138,26 @@ func serve(t *testing.T, mod func(*Config)) *site {
 
 func serveOn(t *testing.T, rec *record, mod func(*Config)) *site {
 	t.Helper()
-	s := &site{t: t, record: rec, logs: &safeBuffer{}, kernel: bytes.Repeat([]byte("kernel "), 40000), initrd: bytes.Repeat([]byte("initrd "), 30000)}
+	return serveFiles(t, rec, bootFiles{kernel: bytes.Repeat([]byte("kernel "), 40000), initrd: bytes.Repeat([]byte("initrd "), 30000),
+		args: []string{"panic=10"}, programs: programs()}, mod)
+}
+
+// bootFiles are what machines of a site boot.
+type bootFiles struct {
+	kernel, initrd []byte
+	args           []string
+	programs       Programs
+}
+
+func serveFiles(t *testing.T, rec *record, files bootFiles, mod func(*Config)) *site {
+	t.Helper()
+	s := &site{t: t, record: rec, logs: &safeBuffer{}, kernel: files.kernel, initrd: files.initrd}
 	blobs, err := images.Open(filepath.Join(t.TempDir(), "images"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cat := &images.Catalogue{Store: blobs, Documents: rec.Store}
-	s.image = images.Image{Name: "burnin", Version: "1", Arch: images.ArchAMD64, Files: map[string]images.Digest{}, Args: []string{"panic=10"}}
+	s.image = images.Image{Name: "burnin", Version: "1", Arch: images.ArchAMD64, Files: map[string]images.Digest{}, Args: files.args}
 	for name, data := range map[string][]byte{"kernel": s.kernel, "initrd": s.initrd} {
 		if s.image.Files[name], err = blobs.Put(t.Context(), bytes.NewReader(data)); err != nil {
 			t.Fatal(err)
@@ -158,7 +171,7 @@ func serveOn(t *testing.T, rec *record, mod func(*Config)) *site {
 	if mod != nil {
 		mod(&cfg)
 	}
-	s.Service, err = New(cfg, Deps{Store: rec, Images: cat, Blobs: blobs, Programs: programs(), Key: testKey,
+	s.Service, err = New(cfg, Deps{Store: rec, Images: cat, Blobs: blobs, Programs: files.programs, Key: testKey,
 		Log: slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
