@@ -17,6 +17,7 @@ func (a *app) describeCmd() *cobra.Command {
 	var at, known string
 	c := &cobra.Command{Use: "describe RACK|NODE", Short: "One rack or node with its why: gates, who must act, findings, parts",
 		Example: "  rackwright describe A12\n  rackwright describe A12/C07 --at 2026-03-01T00:00:00Z", Args: exactly(1, "a rack or a node")}
+	c.AddCommand(a.describePlanCmd())
 	c.Flags().StringVar(&at, "at", "", "parts as they were then (RFC 3339)")
 	c.Flags().StringVar(&known, "known-at", "", "parts as the record said then (RFC 3339)")
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -11,6 +11,7 @@ import (
 func (a *app) exportCmd() *cobra.Command {
 	var file string
 	c := &cobra.Command{Use: "export RACK", Short: "Fetch the signed handover package of a rack", Args: exactly(1, "a rack")}
+	c.AddCommand(a.exportResultsCmd())
 	c.Flags().StringVarP(&file, "file", "f", "", "where to write it; default RACK-handover.zip")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cl, err := a.connect()

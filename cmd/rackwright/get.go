@@ -26,6 +26,9 @@ func (a *app) getCmd() *cobra.Command {
 	}}
 	findings.Flags().BoolVar(&open, "open", false, "only open ones")
 	get.AddCommand(nodes, findings,
+		&cobra.Command{Use: "baselines", Short: "Firmware baselines", RunE: a.getBaselines},
+		&cobra.Command{Use: "plans", Short: "Burn-in plans of this release", RunE: a.getPlans},
+		&cobra.Command{Use: "images", Short: "The newest boot image of every name", RunE: a.getImages},
 		&cobra.Command{Use: "racks", Short: "Racks you may see", RunE: func(c *cobra.Command, _ []string) error { return a.getRacks(c) }},
 		&cobra.Command{Use: "slots RACK", Short: "The rack's elevation as a table", Args: exactly(1, "a rack"), RunE: a.getSlots},
 		&cobra.Command{Use: "waivers RACK", Short: "Waivers of a rack and its members", Args: exactly(1, "a rack"), RunE: a.getWaivers},

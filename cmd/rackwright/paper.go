@@ -20,6 +20,7 @@ func (a *app) importCmd() *cobra.Command {
 	var dry bool
 	c := &cobra.Command{Use: "import FILE|-", Short: "Import a packing list (YAML, JSON or CSV); bad rows are quarantined, good rows are kept",
 		Example: "  rackwright import a12.yaml --dry-run\n  rackwright import parts.csv", Args: exactly(1, "a file, or - for standard input")}
+	c.AddCommand(a.importBaselineCmd(), a.importPayloadCmd(), a.importImageCmd())
 	c.Flags().BoolVar(&dry, "dry-run", false, "read and check only")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		raw, err := a.readInput(args[0])

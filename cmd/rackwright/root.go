@@ -49,7 +49,7 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or locked,
 	f.StringVarP(&a.output, "output", "o", "table", "table, wide, json, yaml, csv or name; json is a contract, tables are not")
 	f.StringVar(&a.color, "color", "auto", "auto, always or never (NO_COLOR is obeyed)")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFlags() } // before anything is done
-	root.AddCommand(a.verbs()...)
+	root.AddCommand(append(a.verbs(), a.machineVerbs()...)...)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	return root
 }

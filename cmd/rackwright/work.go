@@ -24,9 +24,11 @@ func (a *app) startCmd() *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{Use: "start OPERATION RACK|NODE...", Short: "Ask for work: sweep, secure, firmware, burn-in, rack-test, bring-up, power, locate",
 		Long:    "Ask for work. Accepted is not done: use --wait, rackwright wait RUN, or rackwright watch RACK.",
-		Example: "  rackwright start bring-up A12 --wait\n  rackwright start locate A12/C07 --arg on=true", Args: atLeast(1, "an operation and racks or nodes")}
+		Example: "  rackwright start bring-up A12 --baseline hgx-8@2026.09.1 --plan smoke --wait\n  rackwright start burn-in A12/C07 --plan x86\n  rackwright start sweep A12", Args: atLeast(1, "an operation and racks or nodes")}
+	var extra workFlags
+	extra.add(c)
 	f := c.Flags()
-	f.StringVar(&plan, "plan", "", "digest of the approved plan")
+	f.StringVar(&plan, "plan", "", "name of a burn-in plan (bring-up, burn-in), or digest of a stored firmware plan")
 	f.StringVar(&key, "key", "", "idempotency key: the same key gives the same run")
 	f.StringVar(&approver, "approver", "", "second person, where a vendor asks")
 	f.StringSliceVar(&kinds, "kind", nil, "only nodes of these kinds")
@@ -36,11 +38,11 @@ func (a *app) startCmd() *cobra.Command {
 	f.BoolVar(&wait, "wait", false, "wait until every target is done")
 	f.DurationVar(&timeout, "timeout", 0, "give up waiting after this long (exit 7); the work goes on")
 	c.RunE = func(c *cobra.Command, names []string) error {
-		op, ok := operations[names[0]]
+		op, ok := operations[strings.ReplaceAll(names[0], "_", "-")]
 		if !ok {
 			return fmt.Errorf("%w: operation %q; use sweep, secure, firmware, burn-in, rack-test, bring-up, power or locate", errUsage, names[0])
 		}
-		in := api.StartRequest{Op: op, Plan: inventory.Digest(plan), Approver: inventory.PersonID(approver), All: all}
+		in := api.StartRequest{Op: op, Approver: inventory.PersonID(approver), All: all}
 		for _, k := range kinds {
 			in.Kinds = append(in.Kinds, inventory.NodeKind(k))
 		}
@@ -53,6 +55,9 @@ func (a *app) startCmd() *cobra.Command {
 		}
 		var err error
 		if in.Args, err = keyValues(args); err != nil {
+			return err
+		}
+		if err := extra.fill(&in, plan); err != nil {
 			return err
 		}
 		cl, err := a.connect()
