@@ -69,7 +69,7 @@ func alarmLinks(kind string) []link {
 	case "Chassis":
 		return []link{{"ThermalSubsystem", "ThermalSubsystem", []inventory.Kind{senseHeat, senseLeak}, ""}, {"Thermal", "Thermal", heat, "ThermalSubsystem"},
 			{"PowerSubsystem", "PowerSubsystem", psu, ""}, {"Power", "Power", psu, "PowerSubsystem"},
-			{"Oem/Alarms", "Alarm", leak, ""}, {"Oem/Nvidia/Policies", "NvidiaPolicy", leak, ""}}
+			{"Sensors", "Sensor", heat, ""}, {"Oem/Alarms", "Alarm", leak, ""}, {"Oem/Nvidia/Policies", "NvidiaPolicy", leak, ""}}
 	case "ThermalSubsystem", "CoolingUnit":
 		return []link{{"LeakDetection", "LeakDetection", leak, ""}}
 	case "LeakDetection":
@@ -126,6 +126,8 @@ func judgeSensor(r *resource) []Alarm {
 		if r.at("Status/Health") == "Critical" {
 			return one(AlarmHot, "Critical")
 		}
+	case "Sensor":
+		return judgeHeat(r)
 	case "Thermal":
 		return entries(r, "Temperatures", judgeTemperature)
 	case "PowerSupply":
@@ -141,6 +143,29 @@ func judgeSensor(r *resource) []Alarm {
 		})
 	}
 	return nil
+}
+
+// judgeHeat: a temperature sensor against its own critical limit.
+func judgeHeat(r *resource) []Alarm {
+	if !limitedHeat(r) || r.at("Status/State") != "" && r.at("Status/State") != "Enabled" {
+		return nil
+	}
+	reading, err := strconv.ParseFloat(r.at("Reading"), 64)
+	if err != nil {
+		return []Alarm{{Kind: AlarmBlind, Sensor: r.id, State: "an enabled sensor without a reading"}}
+	}
+	for _, name := range []string{"UpperCritical", "UpperFatal"} {
+		limit, err := strconv.ParseFloat(r.at("Thresholds/"+name+"/Reading"), 64)
+		if err == nil && reading >= limit {
+			return []Alarm{{Kind: AlarmHot, Sensor: r.id, State: fmt.Sprintf("%g C, limit %g", reading, limit)}}
+		}
+	}
+	return nil
+}
+
+// limitedHeat: only a temperature with a critical limit of its own can alarm.
+func limitedHeat(r *resource) bool {
+	return r.at("ReadingType") == "Temperature" && (r.at("Thresholds/UpperCritical/Reading") != "" || r.at("Thresholds/UpperFatal/Reading") != "")
 }
 
 // entries judges the elements of a list inside a body.

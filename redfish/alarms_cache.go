@@ -62,8 +62,8 @@ func (c *alarmCache) store(uri string, body json.RawMessage) {
 	c.bodies[uri] = body
 }
 
-// structural: a body that holds links and no reading. A collection with whole
-// members holds readings.
+// structural: a body that holds links and no reading that can alarm. A
+// collection with whole members holds readings.
 func structural(body json.RawMessage) bool {
 	r, err := parseResource(body, "/")
 	if err != nil {
@@ -72,6 +72,8 @@ func structural(body json.RawMessage) bool {
 	switch r.kind {
 	case "ServiceRoot", "Chassis", "LeakDetection", "PowerSubsystem", "ThermalEquipment", "PowerEquipment", "PowerDistribution", "CoolingUnit":
 		return true
+	case "Sensor":
+		return !limitedHeat(r)
 	}
 	if !strings.HasSuffix(r.kind, "Collection") {
 		return false
