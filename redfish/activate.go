@@ -19,7 +19,8 @@ const (
 var ErrHostOn = errors.New("the host must be off first")
 
 // Activate performs one activation verb: "none", "bmc-reset", "host-reset",
-// "power-cycle", or one of the profile ("ac-cycle"). It does not wait. After a
+// "power-cycle", or one of the profile ("ac-cycle"). A host that is off is
+// started instead of reset. It does not wait. After a
 // verb that restarts the BMC its session and connections are dropped; silence
 // follows, for up to Profile.ResetBudget. A lost answer is ErrOutcomeUnknown:
 // compare Mark before anything is sent again.

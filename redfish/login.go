@@ -95,7 +95,7 @@ func (b *broker) openSession(ctx context.Context, via http.RoundTripper, root *s
 	if b.profile.Basic || f.Basic {
 		return b.openBasic(ctx, via, root, user, secret)
 	}
-	basicPost := f.BasicPost
+	basicPost := f.BasicPost || b.profile.BasicLogin
 	for _, uri := range sessionURIs(f.SessionsURI, root) {
 		r, err := b.postLogin(ctx, via, uri, user, secret, basicPost)
 		if err == nil && r.status == http.StatusUnauthorized && !basicPost && wantsBasic(r) {
@@ -125,8 +125,9 @@ func (b *broker) openSession(ctx context.Context, via http.RoundTripper, root *s
 	return b.openBasic(ctx, via, root, user, secret)
 }
 
-// wantsBasic: a 401 to the POST itself, not to the credentials in it. A service
-// that judged them says so in a Redfish error body.
+// wantsBasic: a 401 to the POST itself, not to the credentials in it. Only an
+// empty challenge says so: with a Redfish error body the two look alike, and to
+// try would be a second wrong login. Such BMCs have Profile.BasicLogin.
 func wantsBasic(r *reply) bool {
 	return strings.HasPrefix(strings.ToLower(r.header.Get("WWW-Authenticate")), "basic") && len(messagesOf(r.body)) == 0
 }

@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,18 +96,24 @@ func (m Mark) String() string {
 	return m.Host + "|" + m.BMC
 }
 
-// Mark reads the reset times of host and BMC.
+// Mark reads the reset times of host and BMC. A service without a host, or
+// without one manager that stands out, leaves that half empty.
 func (b *BMC) Mark(ctx context.Context) (Mark, error) {
+	var m Mark
 	s, err := b.host(ctx, "mark")
-	if err != nil {
+	switch {
+	case err == nil:
+		m.Host = s.LastResetTime
+	case !errors.Is(err, ErrUnsupported):
 		return Mark{}, err
 	}
-	m := Mark{Host: s.LastResetTime}
 	man, err := b.manager(ctx, "mark")
-	if err != nil {
+	switch {
+	case err == nil:
+		m.BMC = man.LastResetTime
+	case !errors.Is(err, ErrUnsupported):
 		return Mark{}, err
 	}
-	m.BMC = man.LastResetTime
 	return m, nil
 }
 

@@ -15,11 +15,12 @@ type Profile struct {
 	Name string
 
 	// Wire.
-	Trust    Trust  // overrides Dialer.Trust
-	CertName string // name checked by TrustCA: "" the address, "mac" Endpoint.MAC
-	OldTLS   bool   // TLS 1.0 and 1.1, for BMCs that know nothing newer
-	Basic    bool   // no sessions: Basic on every request
-	NoExpect bool   // Expect: 100-continue confuses it
+	Trust      Trust  // overrides Dialer.Trust
+	CertName   string // name checked by TrustCA: "" the address, "mac" Endpoint.MAC
+	OldTLS     bool   // TLS 1.0 and 1.1, for BMCs that know nothing newer
+	Basic      bool   // no sessions: Basic on every request
+	BasicLogin bool   // the POST that opens a session wants Basic too
+	NoExpect   bool   // Expect: 100-continue confuses it
 
 	// Reading.
 	Expect map[inventory.Kind]int // how many parts of a class a whole unit has
@@ -65,7 +66,7 @@ func Profiles() map[string]Profile {
 		{Name: GenericProfile},
 		{Name: "generic-x86"},
 		{Name: "openbmc", Driver: "openbmc", NoForce: true, ResetBudget: 5 * time.Minute},
-		{Name: "hgx-8", Expect: dgx, ResetBudget: 10 * time.Minute},
+		{Name: "hgx-8", Expect: dgx, ResetBudget: 10 * time.Minute, Activations: auxCycle("DGX")},
 		{Name: "gb200", Expect: tray, ResetBudget: 10 * time.Minute, Activations: auxCycle("BMC_0")},
 		{Name: "gb300", Expect: tray, ResetBudget: 10 * time.Minute, Activations: auxCycle("BMC_0")},
 		{Name: "nvlink-switch", ResetBudget: 10 * time.Minute, Activations: auxCycle("BMC_0")},

@@ -212,16 +212,21 @@ func TestActivate(t *testing.T) {
 	ep := f.endpoint()
 	ep.Profile = "gb200"
 	b := dial(t, d, ep, free)
-	for verb, want := range map[string]error{"none": nil, "host-reset": nil, "power-cycle": ErrUnsupported, "warp": ErrUnsupported, "ac-cycle": nil} {
+	try := func(verb string, want error) {
+		t.Helper()
 		if err := b.Activate(soon(t), verb); !errors.Is(err, want) || (want == nil && err != nil) {
 			t.Errorf("%s: %v, want %v", verb, err, want)
 		}
 	}
+	try("none", nil)
+	try("warp", ErrUnsupported)
+	try("ac-cycle", nil)
+	try("host-reset", nil) // the host is off: its start loads what is staged
 	f.set(systemURI, strings.Replace(f.docs[systemURI], `"PowerState":"Off"`, `"PowerState":"On"`, 1))
-	if err := b.Activate(soon(t), "ac-cycle"); !errors.Is(err, ErrHostOn) {
-		t.Errorf("with the host on: %v, want ErrHostOn", err)
-	}
-	if len(*host) != 1 || len(*aux) != 1 || (*aux)[0] != `{"ResetType":"AuxPowerCycle"}` {
+	try("host-reset", nil)
+	try("power-cycle", ErrUnsupported)
+	try("ac-cycle", ErrHostOn)
+	if text := strings.Join(*host, " "); text != `{"ResetType":"On"} {"ResetType":"ForceRestart"}` || len(*aux) != 1 || (*aux)[0] != `{"ResetType":"AuxPowerCycle"}` {
 		t.Errorf("sent %v and %v", *host, *aux)
 	}
 	before, err := b.Mark(soon(t))
