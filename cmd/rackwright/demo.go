@@ -7,135 +7,174 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
-	"github.com/rackwright/rackwright/cmd/rackwright/internal/client"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/config"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/server"
-	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/virtualrack"
 )
 
 // demoOptions are the flags of the demo.
 type demoOptions struct {
 	data    string
 	keep    bool
+	paper   bool
 	address string
 	limit   time.Duration
 	attacks bool
+	faults  []string
+	bad     int
 }
 
 func (a *app) demoCmd() *cobra.Command {
 	var o demoOptions
-	c := &cobra.Command{Use: "demo", Short: "Bring a rack from manifest to signed package on this machine, no root, nothing left behind", Args: exactly(0, "no argument"),
-		Example: "  rackwright demo\n  rackwright demo --keep --data ./demo"}
+	c := &cobra.Command{Use: "demo", Short: "Bring a virtual rack from manifest to signed package on this machine, no root, nothing left behind", Args: exactly(0, "no argument"),
+		Long: "The rack is simulated: BMCs, boot ROMs and agents speak the real protocols on loopback. Everything it issues says SIMULATED.\n\n" +
+			"Faults, each in a simulator: " + faultHelp(),
+		Example: "  rackwright demo\n  rackwright demo --fault missing-dimm --fault memory\n  rackwright demo --fault all\n  rackwright demo --bad 3          # one more than the rack type tolerates: exit 5\n  rackwright demo --keep --data ./demo"}
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "", "folder for the demo; default: a temporary one")
 	f.BoolVar(&o.keep, "keep", false, "keep serving afterwards, until interrupted")
+	f.BoolVar(&o.paper, "paper", false, "a rack without machines: every gate by a signed checklist")
 	f.StringVar(&o.address, "address", "127.0.0.1:0", "where the demo's pages are")
 	f.BoolVar(&o.attacks, "attacks", false, "print each attack of the list with its answer")
 	f.DurationVar(&o.limit, "limit", 3*time.Minute, "give up after this long")
+	f.StringSliceVar(&o.faults, "fault", nil, "what is wrong with the rack as delivered; all for every one")
+	f.IntVar(&o.bad, "bad", 0, "this many nodes with bad memory")
 	c.RunE = func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), o) }
 	return c
 }
 
-// demo starts a real server with a demo key and lets a crew of demo people work
-// on it through the API, as people would.
+// demoRack is the rack the crew works on; vendor and acceptor are bound to it.
+const demoRack = "A12"
+
+// where each fault of the demo sits.
+var demoFaults = map[virtualrack.FaultKind]virtualrack.Fault{
+	virtualrack.FaultMissingDIMM: {Kind: virtualrack.FaultMissingDIMM, Slot: "C03"},
+	virtualrack.FaultSwapped:     {Kind: virtualrack.FaultSwapped, Slot: "C05", Other: "C06"},
+	virtualrack.FaultOldGPU:      {Kind: virtualrack.FaultOldGPU, Slot: "C02"},
+	virtualrack.FaultTaskLost:    {Kind: virtualrack.FaultTaskLost, Slot: "C04"},
+	virtualrack.FaultMemory:      {Kind: virtualrack.FaultMemory, Slot: "C07"},
+}
+
+func faultHelp() string {
+	var names []string
+	for _, k := range virtualrack.FaultKinds() {
+		f := demoFaults[k]
+		names = append(names, strings.TrimSuffix(fmt.Sprintf("%s (%s %s", k, f.Slot, f.Other), " ")+")")
+	}
+	return strings.Join(names, ", ")
+}
+
+// chosen turns the flags into faults.
+func (o demoOptions) chosen() ([]virtualrack.Fault, error) {
+	var out []virtualrack.Fault
+	for _, name := range o.faults {
+		if name == "all" {
+			for _, k := range virtualrack.FaultKinds() {
+				out = append(out, demoFaults[k])
+			}
+			continue
+		}
+		f, ok := demoFaults[virtualrack.FaultKind(name)]
+		if !ok {
+			return nil, fmt.Errorf("fault %q: use all, or one of %s: %w", name, faultHelp(), errUsage)
+		}
+		out = append(out, f)
+	}
+	if o.bad < 0 || o.bad > 8 {
+		return nil, fmt.Errorf("bad %d: the rack has 8 nodes: %w", o.bad, errUsage)
+	}
+	for i := range o.bad {
+		out = append(out, virtualrack.Fault{Kind: virtualrack.FaultMemory, Slot: fmt.Sprintf("C%02d", 8-i)})
+	}
+	return out, nil
+}
+
+// demo starts a real server with a demo key beside a virtual rack and lets a
+// crew of demo people work on it through the API, as people would.
 func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
+	faults, err := o.chosen()
+	if err != nil {
+		return err
+	}
 	if o.data == "" {
 		if o.data, err = os.MkdirTemp("", "rackwright-demo-"); err != nil {
 			return fmt.Errorf("folder of the demo: %w", err)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(o.data)) }()
 	}
-	cfg := config.Default()
-	cfg.Site, cfg.Data, cfg.Management.Address = "demo", o.data, o.address
-	cfg.Conductor.Poll = 100 * time.Millisecond
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return fmt.Errorf("folder of the demo: %w", err)
+	}
 	logFile, err := os.OpenFile(filepath.Join(o.data, "demo.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("log of the demo: %w", err)
 	}
 	defer logFile.Close()
-	srv, err := server.New(ctx, server.Options{Config: cfg, Version: version(), Simulated: true, Log: slog.New(slog.NewTextHandler(logFile, nil))})
+	log := slog.New(slog.NewTextHandler(logFile, nil))
+	stage, err := a.stage(ctx, o, faults, log)
 	if err != nil {
 		return err
 	}
-	serving, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(serving) }()
-	defer func() {
-		stop()
-		if serr := <-done; serr != nil {
-			err = errors.Join(err, serr)
-		}
-	}()
-	hired, err := hire(ctx, srv)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.err, "SIMULATED rack; pages: https://%s/  (token of the viewer: %s)\n", srv.Address(), hired.viewer)
+	defer func() { err = errors.Join(err, stage.close()) }()
+	fmt.Fprintf(a.err, "SIMULATED rack; pages: https://%s/  (token of the viewer: %s)\n", stage.server.Address(), stage.crew.viewer)
 	limited, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
-	err = a.journey(limited, hired, o)
+	err = a.journey(limited, stage, o)
 	if o.keep {
 		fmt.Fprintln(a.err, "still serving; stop it with Ctrl-C")
 		select {
 		case <-ctx.Done():
-		case serr := <-done:
-			done <- nil
-			return errors.Join(err, serr)
+		case <-stage.ended:
 		}
 	}
 	return err
 }
 
-// crew are the people of the demo, each a client with a token of its own.
-type crew struct {
-	tess, fay, vera, ada, adam *client.Client // technician, facilities, vendor, acceptor, admin
-	viewer                     string
-	server                     *server.Server
+// demoConfig is the configuration of the demo: loopback only, free ports, the
+// rhythm of a demo. The defaults of a real server are asserted elsewhere.
+func demoConfig(o demoOptions) config.Config {
+	cfg := config.Default()
+	cfg.Site, cfg.Data, cfg.Management.Address = "demo", o.data, o.address
+	cfg.Conductor.Poll, cfg.Conductor.Settle = 100*time.Millisecond, 500*time.Millisecond
+	cfg.Redfish.Again, cfg.Firmware.Quiet = 2*time.Second, 3*time.Second
+	cfg.BurnIn.Plan, cfg.BurnIn.Boot, cfg.BurnIn.Heartbeat = "smoke", 30*time.Second, 20*time.Second
+	if o.paper {
+		return cfg
+	}
+	cfg.Provisioning = config.Provisioning{Address: "127.0.0.1:0", Agents: "127.0.0.1:0", DHCP: "authoritative",
+		Subnets: []string{demoSubnet + "=" + demoPool}, Programs: filepath.Join(o.data, "programs")}
+	return cfg
 }
 
-// demoRack is the rack the crew works on; vendor and acceptor are bound to it.
-const demoRack = "A12"
+// The demo's provisioning network: all of 127.0.0.0/8 is this machine.
+const (
+	demoSubnet = "127.77.0.0/24"
+	demoPool   = "127.77.0.10-127.77.0.250"
+	demoRelay  = "127.77.0.1"
+)
 
-func hire(ctx context.Context, srv *server.Server) (*crew, error) {
-	c := &crew{server: srv}
-	ctx = inventory.WithCause(ctx, inventory.Cause{By: "admin", Via: "cli"})
-	until := time.Now().Add(24 * time.Hour)
-	bound := []inventory.RackID{demoRack}
-	for _, p := range []struct {
-		id, name string
-		grant    inventory.Grant
-		into     **client.Client
-	}{
-		{"tess", "Tess Technician", inventory.Grant{Role: inventory.RoleTechnician}, &c.tess},
-		{"fay", "Fay Facilities", inventory.Grant{Role: inventory.RoleFacilities}, &c.fay},
-		{"vera", "Vera Vendor", inventory.Grant{Role: inventory.RoleVendor, Racks: bound, Until: until}, &c.vera},
-		{"ada", "Ada Acceptor", inventory.Grant{Role: inventory.RoleAcceptor, Racks: bound}, &c.ada},
-		{"adam", "Adam Admin", inventory.Grant{Role: inventory.RoleAdmin}, &c.adam},
-		{"vic", "Vic Viewer", inventory.Grant{Role: inventory.RoleViewer}, nil},
-	} {
-		person := inventory.Person{ID: inventory.PersonID(p.id), Name: p.name, Grants: []inventory.Grant{p.grant}}
-		if err := srv.Store().SavePerson(ctx, person); err != nil {
-			return nil, err
-		}
-		secret, token, err := auth.NewToken(person, person.Grants, until, "demo", time.Now())
-		if err != nil {
-			return nil, err
-		}
-		if err := srv.Store().SaveToken(ctx, token); err != nil {
-			return nil, err
-		}
-		if p.into == nil {
-			c.viewer = secret.Reveal()
-			continue
-		}
-		if *p.into, err = client.New(client.Login{Server: "https://" + srv.Address(), Pin: srv.Pin(), Token: secret}); err != nil {
-			return nil, err
-		}
+// stage is everything that runs beside the crew.
+type stage struct {
+	server *server.Server
+	rack   *virtualrack.Rack // nil on paper
+	crew   *crew
+	stop   context.CancelFunc
+	ended  chan struct{}
+	result error
+}
+
+// close ends the server, then the rack: BMC sessions are logged out first.
+func (s *stage) close() error {
+	s.stop()
+	<-s.ended
+	err := s.result
+	if s.rack != nil {
+		err = errors.Join(err, s.rack.Close())
 	}
-	return c, nil
+	return err
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
-	"github.com/rackwright/rackwright/cmd/rackwright/internal/client"
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/handover"
 	"github.com/rackwright/rackwright/inventory/lifecycle"
@@ -22,20 +21,24 @@ import (
 var demoFiles embed.FS
 
 // journey is the whole way: import, receive, sign what people sign, wait for
-// what machines do, hand over, verify, attack.
-func (a *app) journey(ctx context.Context, c *crew, o demoOptions) error {
+// what machines do, hand over, verify, attack. A rack that nobody and nothing
+// moves any more is not accepted, and that is an answer, too.
+func (a *app) journey(ctx context.Context, s *stage, o demoOptions) error {
 	manifest, err := demoFiles.ReadFile("demo/paper.yaml")
+	if s.rack != nil {
+		manifest, err = s.rack.Manifest()
+	}
 	if err != nil {
 		return fmt.Errorf("demo manifest: %w", err)
 	}
-	done, err := c.tess.Import(ctx, manifest, false)
+	done, err := s.crew.tess.Import(ctx, manifest, false)
 	if err != nil {
 		return err
 	}
 	a.say("imported %s: %d nodes, %d parts", strings.Join(done.Racks, ","), done.Nodes, done.Parts)
 	told := newTold(a)
 	for {
-		d, err := c.tess.Rack(ctx, demoRack)
+		d, err := s.crew.tess.Rack(ctx, demoRack)
 		if err != nil {
 			return err
 		}
@@ -43,120 +46,82 @@ func (a *app) journey(ctx context.Context, c *crew, o demoOptions) error {
 		if d.Milestone == inventory.RackHandedOver {
 			break
 		}
-		worked, err := c.work(ctx, d)
+		worked, err := s.crew.work(ctx, d)
 		if err != nil {
 			return err
 		}
 		if worked {
 			continue
 		}
+		if told.still(d) > stillFor {
+			return errors.Join(a.notAccepted(d), a.counters(s))
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the demo stands still at %s; see rackwright describe: %w", d.Milestone, ctx.Err())
+			return fmt.Errorf("the demo was not over in time, the rack is at %s; see rackwright describe: %w", d.Milestone, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return a.prove(ctx, c, o)
+	if err := a.counters(s); err != nil {
+		return err
+	}
+	return a.prove(ctx, s.crew, o)
+}
+
+// stillFor is how long a rack may stand without operation or change.
+const stillFor = 10 * time.Second
+
+// notAccepted says what keeps the rack where it stands, and who must act.
+func (a *app) notAccepted(d api.RackDetail) error {
+	behind := map[string]bool{string(d.ID): true}
+	for _, s := range d.Slots {
+		behind[string(s.Node.ID)] = lifecycle.Rank(s.Node.Milestone) < lifecycle.Rank(inventory.NodeBurnedIn)
+	}
+	for _, b := range d.Blockers {
+		if !behind[b.Subject.ID] {
+			continue
+		}
+		a.say("blocked, %s: %s", b.Owner, inventory.Sentence(b.Fix, b.Args))
+	}
+	return &findings{what: fmt.Sprintf("rack %s is not accepted; it stands at %s", d.Name, d.Milestone)}
+}
+
+// counters are what the simulated BMCs saw, beside what the record says.
+func (a *app) counters(s *stage) error {
+	if s.rack == nil {
+		return nil
+	}
+	for _, line := range s.rack.Counters() {
+		a.say("%s", line)
+	}
+	return s.rack.Check()
 }
 
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.out, "%s %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }
 
-// work does what people owe now; false means that they wait for machines.
-func (c *crew) work(ctx context.Context, d api.RackDetail) (bool, error) {
-	if n, err := c.receive(ctx, d); n > 0 || err != nil {
-		return true, err
-	}
-	owed := map[inventory.Gate]bool{}
-	for _, g := range d.Gates {
-		owed[g.Gate] = !g.Open()
-	}
-	switch {
-	case owed[lifecycle.GateFacility]:
-		return true, signAs(ctx, c.fay, api.SignoffRequest{On: demoRack, Gates: []inventory.Gate{lifecycle.GateFacility}, Note: "feeds A and B measured"})
-	case d.Next == inventory.RackAccepted && owed[lifecycle.GateDeliverer]:
-		return true, c.signDraft(ctx, c.tess, handover.Deliverer)
-	case d.Next == inventory.RackAccepted && owed[lifecycle.GateAcceptor]:
-		return true, c.signDraft(ctx, c.ada, handover.Acceptor)
-	}
-	worked := false
-	for _, g := range d.Gates {
-		if g.Producer == inventory.ByChecklist && !g.Open() && g.Gate != lifecycle.GateFacility {
-			worked = true
-		}
-	}
-	if worked {
-		if err := signAs(ctx, c.tess, api.SignoffRequest{On: demoRack, Note: "looked at it"}); err != nil {
-			return true, err
-		}
-	}
-	if expecting(d) {
-		return worked, nil // a label is scanned, not signed for
-	}
-	members, err := c.tess.Signoff(ctx, api.SignoffRequest{On: demoRack, Members: true, Note: "looked at it"}, false)
-	var p *api.Problem
-	if errors.As(err, &p) && p.Code == "invalid" { // nothing of the members is a person's to sign now
-		return worked, nil
-	}
-	return worked || len(members) > 0, err
-}
-
-func expecting(d api.RackDetail) bool {
-	for _, s := range d.Slots {
-		if s.Node.ID != "" && s.Node.Milestone == inventory.NodeExpected {
-			return true
-		}
-	}
-	return false
-}
-
-// receive scans the label of every unit that is still expected.
-func (c *crew) receive(ctx context.Context, d api.RackDetail) (int, error) {
-	if lifecycle.RackRank(d.Milestone) < lifecycle.RackRank(inventory.RackArrived) {
-		return 0, nil
-	}
-	n := 0
-	for _, s := range d.Slots {
-		if s.Node.Milestone != inventory.NodeExpected || s.Node.ID == "" || s.Node.Waits == "" {
-			continue
-		}
-		if _, err := c.tess.Scan(ctx, api.ScanRequest{Rack: demoRack, Code: s.Node.Serial, Node: s.Slot.Path, Disposition: "received"}); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
-}
-
-func signAs(ctx context.Context, who *client.Client, in api.SignoffRequest) error {
-	_, err := who.Signoff(ctx, in, false)
-	var p *api.Problem
-	if errors.As(err, &p) && p.Code == "invalid" { // somebody was faster, or the rack has moved on meanwhile
-		return nil
-	}
-	return err
-}
-
-func (c *crew) signDraft(ctx context.Context, who *client.Client, part handover.Part) error {
-	draft, err := who.Draft(ctx, demoRack)
-	if err != nil {
-		return err
-	}
-	_, err = who.SignDraft(ctx, demoRack, api.SignatureRequest{Part: part, Draft: draft.Digest})
-	return err
-}
-
 // told prints each change once.
 type told struct {
 	a    *app
+	last time.Time // of the newest change, or of a running operation
 	rack inventory.RackMilestone
 	node map[string]string
 	find map[inventory.FindingID]bool
 }
 
 func newTold(a *app) *told {
-	return &told{a: a, node: map[string]string{}, find: map[inventory.FindingID]bool{}}
+	return &told{a: a, last: time.Now(), node: map[string]string{}, find: map[inventory.FindingID]bool{}}
+}
+
+// still is how long nothing has changed and nothing runs.
+func (t *told) still(d api.RackDetail) time.Duration {
+	for _, s := range d.Slots {
+		if s.Node.Operation != nil {
+			t.last = time.Now()
+		}
+	}
+	return time.Since(t.last)
 }
 
 func (t *told) changes(d api.RackDetail) {
@@ -171,7 +136,7 @@ func (t *told) changes(d api.RackDetail) {
 			}
 		}
 		if t.node[s.Slot.Path] != now {
-			t.node[s.Slot.Path] = now
+			t.node[s.Slot.Path], t.last = now, time.Now()
 			if moved[now] == nil {
 				order = append(order, now)
 			}
@@ -188,7 +153,7 @@ func (t *told) changes(d api.RackDetail) {
 		}
 	}
 	if t.rack != d.Milestone {
-		t.rack = d.Milestone
+		t.rack, t.last = d.Milestone, time.Now()
 		t.a.say("rack %s is %s", d.Name, d.Milestone)
 	}
 }

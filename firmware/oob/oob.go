@@ -13,11 +13,16 @@ import (
 
 // BMC is what an update needs of *redfish.BMC.
 type BMC interface {
+	Asker
+	StartUpdate(context.Context, redfish.Update) (redfish.TaskID, error)
+	Activate(context.Context, string) error
+}
+
+// Asker is the part that changes nothing.
+type Asker interface {
 	Firmware(context.Context) ([]inventory.Component, error)
 	Tasks(context.Context) ([]redfish.Task, error)
 	Task(context.Context, redfish.TaskID) (redfish.Task, error)
-	StartUpdate(context.Context, redfish.Update) (redfish.TaskID, error)
-	Activate(context.Context, string) error
 	Mark(context.Context) (redfish.Mark, error)
 }
 

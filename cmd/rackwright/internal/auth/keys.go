@@ -3,8 +3,11 @@ package auth
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -137,6 +140,16 @@ func (k *Keys) Seal(plain inventory.Secret) ([]byte, error) {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// Derive makes a secret for one purpose from the sealing key: the same on every
+// server of the site, and of no use for any other purpose (HKDF, RFC 5869).
+func (k *Keys) Derive(purpose string) (inventory.Secret, error) {
+	out, err := hkdf.Key(sha256.New, []byte(k.seal.String()), nil, "rackwright "+purpose, 32)
+	if err != nil {
+		return inventory.Secret{}, fmt.Errorf("derive the key of %s: %w", purpose, err)
+	}
+	return inventory.NewSecret(hex.EncodeToString(out)), nil
 }
 
 // Unseal decrypts what Seal wrote.

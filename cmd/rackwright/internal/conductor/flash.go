@@ -217,7 +217,7 @@ func (m *Flash) advance(ctx context.Context, t Turn, f lifecycle.Facts, op inven
 	if p.Outcome != "" {
 		r.Settles, r.Outcome, r.Detail = p.Intent, p.Outcome, p.Note
 	}
-	if p.Phase != firmware.PhaseRunning && p.Phase != firmware.PhaseSettle && p.Phase != firmware.PhaseUnknown {
+	if p.Outcome != inventory.OutcomeFailed && p.Phase != firmware.PhaseRunning && p.Phase != firmware.PhaseSettle && p.Phase != firmware.PhaseUnknown {
 		r.Wait, r.Due = 0, time.Now() // the next question can be asked at once
 	}
 	return r, false, err

@@ -126,4 +126,3 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 }
-

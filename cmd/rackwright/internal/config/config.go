@@ -25,15 +25,28 @@ type Listener struct {
 	Key         string `mapstructure:"key"`
 }
 
-// Provisioning is the address that machines speak to: boot files, agent. It is
-// never the management address.
+// Provisioning is where machines speak: boot files over HTTP, agents over TLS,
+// DHCP and TFTP. None of it is ever the management address.
 type Provisioning struct {
-	Address string `mapstructure:"address"` // host:port for HTTP; empty: off
-	URL     string `mapstructure:"url"`     // how machines reach it; empty: http://address
-	DHCP    string `mapstructure:"dhcp"`    // off, proxy or authoritative
-	// Interface is the one network interface that DHCP serves.
-	Interface string   `mapstructure:"interface"`
-	Subnets   []string `mapstructure:"subnets"` // 10.0.0.0/24=10.0.0.100-10.0.0.200
+	Address string `mapstructure:"address"` // IPv4:port of HTTP boot, as machines reach it; empty: no network boot
+	Agents  string `mapstructure:"agents"`  // IPv4:port of the agents' HTTPS; empty: the same host, port 8081
+	DHCP    string `mapstructure:"dhcp"`    // off, proxy, proxy-4011-only or authoritative
+	// Interfaces get one DHCP socket each; none: one socket on the address's host, for relays.
+	Interfaces []string `mapstructure:"interfaces"`
+	Subnets    []string `mapstructure:"subnets"`  // 10.0.0.0/24=10.0.0.100-10.0.0.200, and in proxy mode 10.0.0.0/24
+	Programs   string   `mapstructure:"programs"` // folder of boot programs (snponly.efi, undionly.kpxe), as Debian's ipxe has them
+	Ports      Ports    `mapstructure:"ports"`
+	// Args are kernel arguments for all machines, such as console=ttyS0,115200.
+	Args []string `mapstructure:"args"`
+	// Advertise answers IPv6 router solicitations: only on a link that is ours alone.
+	Advertise bool `mapstructure:"advertise"`
+}
+
+// Ports are UDP ports; 0 means any free one, for tests and the demo.
+type Ports struct {
+	DHCP  int `mapstructure:"dhcp"`
+	Proxy int `mapstructure:"proxy"`
+	TFTP  int `mapstructure:"tftp"`
 }
 
 // Conductor is the rhythm of the work (lifecycle.md §8).
@@ -58,13 +71,16 @@ type Firmware struct {
 
 // Redfish bounds what is asked of BMCs.
 type Redfish struct {
-	Timeout  time.Duration `mapstructure:"timeout"`
+	Again    time.Duration `mapstructure:"again"`    // a reading that opens no gate is repeated after this
+	PerBMC   int           `mapstructure:"per_bmc"`  // requests in flight per BMC, one of them writing
 	Networks []string      `mapstructure:"networks"` // BMC networks a sweep may ask
 }
 
-// BurnIn says how long an agent may be silent.
+// BurnIn says which plan and image are used where nobody names one, and how
+// long an agent may be silent.
 type BurnIn struct {
-	Plan      string        `mapstructure:"plan"` // default plan
+	Plan      string        `mapstructure:"plan"`
+	Image     string        `mapstructure:"image"`
 	Heartbeat time.Duration `mapstructure:"heartbeat"`
 	Boot      time.Duration `mapstructure:"boot"` // longest time from power-on to the agent's first word
 }
@@ -79,11 +95,11 @@ type Log struct {
 func Default() Config {
 	return Config{Site: "site", Data: "rackwright-data",
 		Management:   Listener{Address: "127.0.0.1:8443"},
-		Provisioning: Provisioning{DHCP: "off"},
+		Provisioning: Provisioning{DHCP: "off", Programs: "/usr/lib/ipxe", Ports: Ports{DHCP: 67, Proxy: 4011, TFTP: 69}},
 		Conductor: Conductor{Parallel: 32, Lease: time.Minute, Grace: 15 * time.Second, Poll: time.Second, Cut: 45 * time.Second, Renew: 15 * time.Second,
 			Margin: 30 * time.Second, Backoff: 2 * time.Second, Longest: time.Minute, Settle: 10 * time.Second},
 		Firmware: Firmware{Quiet: 15 * time.Minute},
-		Redfish:  Redfish{Timeout: 30 * time.Second},
-		BurnIn:   BurnIn{Plan: "x86", Heartbeat: 2 * time.Minute, Boot: 20 * time.Minute},
+		Redfish:  Redfish{Again: time.Minute, PerBMC: 2},
+		BurnIn:   BurnIn{Plan: "x86", Image: "burnin", Heartbeat: 5 * time.Minute, Boot: 20 * time.Minute},
 		Log:      Log{Level: "info", Format: "text"}}
 }

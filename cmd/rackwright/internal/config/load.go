@@ -142,20 +142,7 @@ func (c Config) faults() []error {
 	if (c.Management.Certificate == "") != (c.Management.Key == "") {
 		fault("management.certificate", "give certificate and key together, or neither")
 	}
-	if a := c.Provisioning.Address; a != "" {
-		if _, _, err := net.SplitHostPort(a); err != nil {
-			fault("provisioning.address", "%q: write host:port", a)
-		}
-		if a == c.Management.Address {
-			fault("provisioning.address", "it equals management.address; machines and people never share a listener")
-		}
-	}
-	if !slices.Contains([]string{"off", "proxy", "authoritative"}, c.Provisioning.DHCP) {
-		fault("provisioning.dhcp", "%q: use off, proxy or authoritative", c.Provisioning.DHCP)
-	}
-	if c.Provisioning.DHCP != "off" && (c.Provisioning.Interface == "" || c.Provisioning.Address == "") {
-		fault("provisioning.interface", "DHCP %s needs interface and address", c.Provisioning.DHCP)
-	}
+	out = append(out, c.Provisioning.faults(c.Management.Address)...)
 	for _, text := range c.Redfish.Networks {
 		if _, err := netip.ParsePrefix(text); err != nil {
 			fault("redfish.networks", "%q: write 10.0.0.0/24", text)
@@ -175,7 +162,7 @@ func (c Config) times() []error {
 	var out []error
 	for key, d := range map[string]time.Duration{"conductor.lease": c.Conductor.Lease, "conductor.poll": c.Conductor.Poll, "conductor.cut": c.Conductor.Cut,
 		"conductor.renew": c.Conductor.Renew, "conductor.backoff": c.Conductor.Backoff, "conductor.settle": c.Conductor.Settle, "firmware.quiet": c.Firmware.Quiet,
-		"redfish.timeout": c.Redfish.Timeout, "burnin.heartbeat": c.BurnIn.Heartbeat, "burnin.boot": c.BurnIn.Boot} {
+		"redfish.again": c.Redfish.Again, "burnin.heartbeat": c.BurnIn.Heartbeat, "burnin.boot": c.BurnIn.Boot} {
 		if d <= 0 {
 			out = append(out, fmt.Errorf("%s: %s: write a time such as 30s", key, d))
 		}

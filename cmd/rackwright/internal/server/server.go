@@ -11,9 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
-
-	"aead.dev/minisign"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
@@ -21,9 +20,10 @@ import (
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/config"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/web"
 	"github.com/rackwright/rackwright/images"
+	"github.com/rackwright/rackwright/images/burnin"
 	"github.com/rackwright/rackwright/inventory"
-	"github.com/rackwright/rackwright/inventory/lifecycle"
 	"github.com/rackwright/rackwright/inventory/sqlstore"
+	"github.com/rackwright/rackwright/redfish"
 )
 
 // Options are what the process adds to the configuration.
@@ -45,11 +45,14 @@ type Server struct {
 	images    *images.Store
 	catalogue *images.Catalogue
 	conductor *conductor.Conductor
+	dialer    *redfish.Dialer
 	api       *api.Service
 	cert      tls.Certificate
 	pin       string
 
-	management, provisioning net.Listener
+	management net.Listener
+	machines   provisioning
+	book       *burnin.Book
 	// Bootstrap is the admin token of the very first start, else empty.
 	Bootstrap inventory.Secret
 }
@@ -61,7 +64,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		s.o.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, open := range []func(context.Context) error{s.openData, s.openRecord, s.openKeys, s.openListeners, s.firstStart, s.wire} {
+	for _, open := range []func(context.Context) error{s.openData, s.openRecord, s.openKeys, s.openManagement, s.openProvisioning, s.firstStart, s.wire} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -107,14 +110,9 @@ func (s *Server) openKeys(context.Context) error {
 	return err
 }
 
-func (s *Server) openListeners(context.Context) error {
+func (s *Server) openManagement(context.Context) error {
 	var err error
-	if s.management, err = listen("management.address", s.o.Config.Management.Address); err != nil {
-		return err
-	}
-	if a := s.o.Config.Provisioning.Address; a != "" {
-		s.provisioning, err = listen("provisioning.address", a)
-	}
+	s.management, err = listen("management.address", s.o.Config.Management.Address)
 	return err
 }
 
@@ -149,31 +147,6 @@ func (s *Server) firstStart(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) wire(context.Context) error {
-	c := s.o.Config
-	var trusted []minisign.PublicKey
-	for _, text := range c.Firmware.Keys {
-		var k minisign.PublicKey
-		if err := k.UnmarshalText([]byte(text)); err != nil {
-			return fmt.Errorf("firmware.keys: %q is no minisign public key: %w", text, err)
-		}
-		trusted = append(trusted, k)
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "server"
-	}
-	s.conductor = &conductor.Conductor{Store: s.store, Holder: inventory.Holder(fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())),
-		Parallel: c.Conductor.Parallel, Log: s.o.Log.With("room", "conductor"), Timing: conductor.Timing{Lease: c.Conductor.Lease, Poll: c.Conductor.Poll,
-			Cut: c.Conductor.Cut, Renew: c.Conductor.Renew, Margin: c.Conductor.Margin, Backoff: c.Conductor.Backoff, Longest: c.Conductor.Longest, Settle: c.Conductor.Settle}}
-	cert := conductor.Certifier{Store: s.store, Key: s.keys.Signing, Simulated: s.keys.Simulated}
-	steps := &conductor.Steps{Store: s.store, Freeze: cert.Freeze, Issue: cert.Issue}
-	steps.Fill(s.conductor)
-	s.api = &api.Service{Store: s.store, Images: s.catalogue, Sealer: s.keys, Signing: s.keys.Signing, Simulated: s.keys.Simulated, Site: c.Site,
-		Version: s.o.Version, Wake: s.conductor.Wake, Log: s.o.Log.With("room", "api"), Baselines: trusted, Backup: s.record.Backup}
-	return s.conductor.Check(lifecycle.NodeMilestones(), lifecycle.RackMilestones())
-}
-
 // Address is where the management listener really listens.
 func (s *Server) Address() string { return s.management.Addr().String() }
 
@@ -193,8 +166,9 @@ func (s *Server) Run(ctx context.Context) error {
 	people := s.http(mux)
 	people.TLSConfig = &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12} // HTTP/2: many tabs, one connection
 	servers := map[*http.Server]net.Listener{people: s.management}
-	if s.provisioning != nil {
-		servers[s.http(s.machines())] = s.provisioning
+	if s.machines.agents != nil {
+		srv, l := s.agentServer()
+		servers[srv] = l
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -210,7 +184,23 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		}()
 	}
+	var beside sync.WaitGroup
+	if s.machines.boot != nil {
+		beside.Go(func() {
+			if err := s.machines.boot.Run(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	sessions, logout := context.WithCancel(context.WithoutCancel(ctx)) // the BMCs' sessions outlive the last turn
+	beside.Go(func() {
+		if err := s.dialer.Run(sessions); err != nil {
+			s.o.Log.Error("BMC sessions", "err", err)
+		}
+	})
 	err := s.conductor.Run(ctx)
+	logout()
+	beside.Wait()
 	stop, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
 	for srv := range servers {
@@ -232,7 +222,7 @@ func (s *Server) http(h http.Handler) *http.Server {
 // Close releases listeners and record.
 func (s *Server) Close() error {
 	var faults []error
-	for _, l := range []net.Listener{s.management, s.provisioning} {
+	for _, l := range []net.Listener{s.management, s.machines.agents} {
 		if l != nil {
 			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 				faults = append(faults, err)

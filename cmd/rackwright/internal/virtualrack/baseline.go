@@ -9,12 +9,18 @@ import (
 )
 
 // Baseline is the firmware baseline of one profile: what its Document says, and
-// the pairs of component and version that its package holds (bmcsim.Bundle).
+// the pairs of component and version that its Package holds.
 type Baseline struct {
 	Name, Profile string
-	Payload       []string
+	payload       []string
 	wants         []want
 }
+
+// packageSize is the filler of a simulated firmware package, in bytes.
+const packageSize = 256 << 10
+
+// Package is the firmware package, in the simulated BMCs' own format.
+func (b Baseline) Package() []byte { return bmcsim.Bundle(packageSize, b.payload...) }
 
 // want is one component of a baseline.
 type want struct {
@@ -25,9 +31,9 @@ type want struct {
 
 // Baselines are those of the virtual rack's profiles that firmware is judged of.
 func Baselines() []Baseline {
-	hgx := Baseline{Name: "hgx-8@demo-1", Profile: bmcsim.ProfileHGX, Payload: []string{gpuFirmware + "*", GPUVersion},
+	hgx := Baseline{Name: "hgx-8@demo-1", Profile: bmcsim.ProfileHGX, payload: []string{gpuFirmware + "*", GPUVersion},
 		wants: []want{{name: "gpu", ids: "^" + gpuFirmware + `\d+$`, version: GPUVersion, old: OldGPUVersion, activate: "host-reset", count: 8, flashes: true}}}
-	sw := Baseline{Name: "nvlink-switch@demo-1", Profile: bmcsim.ProfileSwitch, Payload: []string{"MGX_FW_BMC_0", switchBMC},
+	sw := Baseline{Name: "nvlink-switch@demo-1", Profile: bmcsim.ProfileSwitch, payload: []string{"MGX_FW_BMC_0", switchBMC},
 		wants: []want{{name: "bmc", ids: "^MGX_FW_BMC_0$", version: switchBMC, activate: "bmc-reset", count: 1, flashes: true}}}
 	return []Baseline{hgx, sw}
 }

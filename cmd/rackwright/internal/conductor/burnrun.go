@@ -1,0 +1,136 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rackwright/rackwright/images/burnin"
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/redfish"
+)
+
+// wait waits for the agent's first word. A boot that brings none is repeated
+// twice; then the run is judged as it stands, which is unjudged.
+func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnState) (Result, bool, error) {
+	state, err := m.Book.State(ctx, op.Run)
+	if err != nil {
+		return Result{}, false, err
+	}
+	switch {
+	case state.Assigned:
+		op.Step, op.Detail, s.Next, s.Moved = burnTest, "agent is there", state.Next, time.Now()
+		return keep(op, s, 0)
+	case time.Now().Before(op.Boot.Until):
+		op.Detail = fmt.Sprintf("waiting for the agent, boot %d of %d", op.Boot.Attempt, bootTries)
+		return keep(op, s, m.Poll)
+	case op.Boot.Attempt >= bootTries:
+		return m.judge(ctx, t, op, fmt.Sprintf("no agent spoke in %d boots", op.Boot.Attempt))
+	}
+	op.Boot.Attempt, op.Boot.Until = op.Boot.Attempt+1, time.Now().Add(m.Boot)
+	op.Attempt++
+	op.Step, op.Detail = burnOverride, "no agent spoke in time; booting again"
+	if s.Target == redfish.BootUefiHTTP {
+		s.Target = redfish.BootPxe
+	}
+	return keep(op, s, 0)
+}
+
+// test follows the run until its end is stored. Silence beyond the step's own
+// time is unjudged, never a fail.
+func (m *Burn) test(ctx context.Context, t Turn, op inventory.Operation, s burnState) (Result, bool, error) {
+	state, err := m.Book.State(ctx, op.Run)
+	if err != nil {
+		return Result{}, false, err
+	}
+	if state.Ended {
+		return m.judge(ctx, t, op, "")
+	}
+	if state.Next != s.Next {
+		s.Next, s.Moved = state.Next, time.Now()
+	}
+	heard := s.Moved
+	if at, ok := m.Heard(op.Run); ok && at.After(heard) {
+		heard = at
+	}
+	if silent := time.Since(heard); silent > m.Heartbeat {
+		return m.judge(ctx, t, op, fmt.Sprintf("the agent has been silent for %s", silent.Round(time.Second)))
+	}
+	if state.Total > 0 {
+		op.Percent = 100 * state.Done / state.Total
+	}
+	op.Detail = fmt.Sprintf("%s, %d of %d steps done", state.Step, state.Done, state.Total)
+	return keep(op, s, m.Poll)
+}
+
+// judge judges from the record alone and ends the run.
+func (m *Burn) judge(ctx context.Context, t Turn, op inventory.Operation, cut string) (Result, bool, error) {
+	v, doc, err := m.Book.Judge(ctx, op.Run)
+	if err != nil {
+		return Result{}, false, err
+	}
+	cites := map[string]inventory.Digest{"plan": v.Base}
+	for name, d := range map[string]inventory.Digest{"image": v.Image, "resolved": v.Resolved} {
+		if d != "" {
+			cites[name] = d
+		}
+	}
+	_, seen, err := m.Store.Components(ctx, t.Node.ID, inventory.At{})
+	if err != nil {
+		return Result{}, false, err
+	}
+	for _, g := range v.Gates {
+		if g.Result == inventory.ResultNotApplicable {
+			continue // the rack type declares that; a producer never does
+		}
+		e := inventory.Evidence{Subject: t.Subject(), Gate: g.Gate, Result: g.Result, Producer: inventory.ByMachine, Document: doc, Run: op.Run,
+			Fingerprint: inventory.Fingerprint(seen), At: time.Now(), By: "rackwright/burnin", Cites: cites, Detail: reasons(g, cut), Simulated: v.Simulated || t.Node.Simulated}
+		if _, err := m.Store.File(ctx, e); err != nil {
+			return Result{}, false, err
+		}
+	}
+	r := Result{Change: inventory.Change{Outcome: inventory.OutcomeOK, Detail: "judged " + string(v.Result), Due: time.Now()}}
+	line := inventory.RequestLine{Result: lineOK, Detail: "judged " + string(v.Result)}
+	switch {
+	case v.Result == inventory.ResultFail:
+		why := failure(v)
+		r.Outcome, r.Event, line.Result, line.Detail = inventory.OutcomeFailed, &inventory.Event{Kind: inventory.EventTriage, Reason: "burn-in: " + why}, lineFailed, why
+	case cut != "":
+		r.Outcome, r.Detail, line.Result, line.Detail = inventory.OutcomeUnknown, cut, lineFailed, cut
+	}
+	return r, false, Answered(ctx, m.Store, t, inventory.OpBurnIn, line)
+}
+
+// saidReasons is how many reasons a blocker names; the verdict has all.
+const saidReasons = 3
+
+func reasons(g burnin.GateVerdict, cut string) string {
+	var parts []string
+	if cut != "" && g.Result == inventory.ResultUnjudged {
+		parts = append(parts, cut)
+	}
+	for i, r := range g.Reasons {
+		if i == saidReasons {
+			parts = append(parts, fmt.Sprintf("and %d more, see the verdict", len(g.Reasons)-i))
+			break
+		}
+		parts = append(parts, r.Sentence)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// failure is why a verdict failed, in one line.
+func failure(v burnin.Verdict) string {
+	var parts []string
+	for _, g := range v.Gates {
+		if g.Result == inventory.ResultFail {
+			parts = append(parts, reasons(g, ""))
+		}
+	}
+	if len(parts) == 0 {
+		return string(lifecycle.GateSuite)
+	}
+	return strings.Join(parts, " · ")
+}

@@ -1,0 +1,119 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/redfish"
+)
+
+// resetter is what a reset needs of a BMC.
+type resetter interface {
+	Power(context.Context) (redfish.PowerState, error)
+	SetPower(context.Context, redfish.PowerAction) error
+	// Mark is what moves when the host was reset.
+	Mark(context.Context) (redfish.Mark, error)
+}
+
+// resetIntent describes a reset for the record.
+type resetIntent struct {
+	Step, Effect string
+	Attempt      int
+	Action       redfish.PowerAction // empty: on when off, else a forced restart
+}
+
+// resetBefore is what the BMC showed before a reset (lifecycle.md §9).
+type resetBefore struct {
+	Power  redfish.PowerState  `json:"power"`
+	Mark   redfish.Mark        `json:"mark"`
+	Action redfish.PowerAction `json:"action"`
+}
+
+// resetDone is what is known after one question or action.
+type resetDone struct {
+	intent  inventory.IntentID
+	outcome inventory.Outcome
+	detail  string
+	wait    time.Duration
+}
+
+// resetQuiet is how long a reset that left no trace may still begin.
+const resetQuiet = 30 * time.Second
+
+// resetPoll is between two looks at a reset.
+const resetPoll = 2 * time.Second
+
+// sendReset commits the intent and sends one reset. An error means that nothing
+// was begun.
+func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetDone, error) {
+	var before resetBefore
+	var err error
+	if before.Power, err = bmc.Power(ctx); err != nil {
+		return resetDone{}, err
+	}
+	if before.Mark, err = bmc.Mark(ctx); err != nil {
+		return resetDone{}, err
+	}
+	before.Action = i.Action
+	if before.Action == "" {
+		before.Action = redfish.ActionForceRestart
+		if before.Power == redfish.PowerOff {
+			before.Action = redfish.ActionOn
+		}
+	}
+	if err := t.Guard(ctx); err != nil { // before the intent: an intent that never left would only have to be read back
+		return resetDone{}, err
+	}
+	raw, err := json.Marshal(before)
+	if err != nil {
+		return resetDone{}, fmt.Errorf("state before the reset: %w", err)
+	}
+	id, err := t.Begin(ctx, inventory.Intent{Step: i.Step, Target: "power " + t.Node.BMC.URL + " " + t.Node.BMC.System, Effect: fmt.Sprintf("%s (%s)", i.Effect, before.Action),
+		ReadBack: "power state and last reset time", Before: raw, Attempt: i.Attempt, Abort: inventory.AbortSafe})
+	if err != nil {
+		return resetDone{}, err
+	}
+	err = bmc.SetPower(ctx, before.Action)
+	switch {
+	case err == nil:
+		return resetDone{intent: id, outcome: inventory.OutcomeOK, detail: "sent " + string(before.Action)}, nil
+	case errors.Is(err, redfish.ErrOutcomeUnknown):
+		return resetDone{intent: id, outcome: inventory.OutcomeUnknown, detail: "no answer to " + string(before.Action) + "; looking", wait: resetPoll}, nil
+	}
+	return resetDone{intent: id, outcome: inventory.OutcomeFailed, detail: err.Error(), wait: heldWait}, nil // definite: not done
+}
+
+// readReset decides an unknown reset by looking: a moved mark or the wanted
+// power state means done; nothing after the quiet time means it never began.
+func readReset(ctx context.Context, bmc resetter, i inventory.Intent) (resetDone, error) {
+	var before resetBefore
+	if err := json.Unmarshal(i.Before, &before); err != nil {
+		return resetDone{}, fmt.Errorf("intent %s: state before is not readable: %w", i.ID, err)
+	}
+	now, err := bmc.Power(ctx)
+	if err != nil {
+		return resetDone{}, err
+	}
+	mark, err := bmc.Mark(ctx)
+	if err != nil {
+		return resetDone{}, err
+	}
+	done := resetDone{intent: i.ID, outcome: inventory.OutcomeOK}
+	switch {
+	case mark != before.Mark && mark.Host != "":
+		done.detail = "read back: the host was reset since"
+	case before.Action == redfish.ActionOn && before.Power == redfish.PowerOff && now != redfish.PowerOff:
+		done.detail = "read back: the host is on"
+	case (before.Action == redfish.ActionForceOff || before.Action == redfish.ActionGracefulShutdown) && now == redfish.PowerOff:
+		done.detail = "read back: the host is off"
+	case time.Since(i.Begun) > resetQuiet:
+		done.outcome, done.detail = inventory.OutcomeFailed, "read back: it never began"
+	default:
+		return resetDone{intent: i.ID, outcome: inventory.OutcomeUnknown, detail: "not begun so far", wait: resetPoll}, nil
+	}
+	return done, nil
+}

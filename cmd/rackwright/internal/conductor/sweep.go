@@ -1,0 +1,213 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/facts"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/redfish"
+)
+
+// Sweep reads a node's BMC: it makes the evidence of discovered and verified,
+// and answers requests to read again. It changes nothing on the hardware.
+//
+// A BMC that wants its factory password changed before it shows anything is
+// secured first, and only where the UUID it shows to everybody was ordered.
+type Sweep struct {
+	Store  Store
+	Access *Access
+	Secure *Secure
+	Again  time.Duration // a reading that did not open the gates is repeated after this; default 60 s
+}
+
+// Kind implements Maker.
+func (*Sweep) Kind() inventory.OpKind { return inventory.OpSweep }
+
+func (m *Sweep) again() time.Duration {
+	if m.Again > 0 {
+		return m.Again
+	}
+	return time.Minute
+}
+
+// Make implements Maker.
+func (m *Sweep) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bool, error) {
+	next, _ := lifecycle.After(t.Node.Milestone)
+	o, err := m.Store.Observation(ctx, t.Node.ID, inventory.SourceRedfish)
+	if err != nil && !errors.Is(err, inventory.ErrNotFound) {
+		return Result{}, false, err
+	}
+	leaks := found{}
+	if errors.Is(err, inventory.ErrNotFound) || m.due(t, f, o) || next == inventory.NodeDiscovered && !judged(f, lifecycle.GateIdentity) {
+		if o, leaks, err = m.read(ctx, t, next); err != nil {
+			if errors.Is(err, errRotate) {
+				return m.rotate(ctx, t, f)
+			}
+			return m.failed(ctx, t, next, err)
+		}
+		if f, err = facts.Node(ctx, m.Store, t.Node.ID, time.Now()); err != nil { // the reading may have moved it
+			return Result{}, false, err
+		}
+		t.Node, t.Members = f.Node, f.Nodes
+		next, _ = lifecycle.After(t.Node.Milestone)
+	}
+	if err := m.file(ctx, t, f, o, leaks, next); err != nil {
+		return Result{}, false, err
+	}
+	line := inventory.RequestLine{Result: lineOK, Detail: fmt.Sprintf("%d parts, %d faults", len(o.Components), len(o.Faults))}
+	if err := Answered(ctx, m.Store, t, inventory.OpSweep, line); err != nil {
+		return Result{}, false, err
+	}
+	if f, err = facts.Node(ctx, m.Store, t.Node.ID, time.Now()); err != nil {
+		return Result{}, false, err
+	}
+	if machineShut(next, f) && (next == inventory.NodeDiscovered || next == inventory.NodeVerified) {
+		return Result{Change: inventory.Change{Blockers: lifecycle.Gate(next, f)}, Wait: m.again(), Reason: "the reading does not open " + string(next)}, false, nil
+	}
+	return Result{}, true, nil
+}
+
+// due: somebody asked after the last reading, or the gates stayed shut and the
+// reading has grown old.
+func (m *Sweep) due(t Turn, f lifecycle.Facts, o inventory.Observation) bool {
+	for _, req := range t.Asked {
+		if req.Op == inventory.OpSweep && o.At.Before(req.At) {
+			return true
+		}
+	}
+	next, _ := lifecycle.After(t.Node.Milestone)
+	return time.Since(o.At) >= m.again() && machineShut(next, f) && wanted(t, inventory.OpSweep)
+}
+
+func judged(f lifecycle.Facts, g inventory.Gate) bool {
+	_, ok := last(f.Evidence, g, inventory.NodeSubject(f.Node.ID))
+	return ok
+}
+
+// read finds the BMC, reads all of it and stores what it said; the endpoint is
+// bound as it was found, with the key it showed.
+func (m *Sweep) read(ctx context.Context, t Turn, next inventory.Milestone) (inventory.Observation, found, error) {
+	long, stop := t.Extend(ctx)
+	defer stop()
+	e, ordered, err := m.Access.find(long, t)
+	if err != nil {
+		return inventory.Observation{}, found{}, err
+	}
+	bmc, err := m.Access.dial(long, e, nil)
+	if err != nil {
+		return inventory.Observation{}, found{}, err
+	}
+	defer bmc.Close()
+	if bmc.PasswordChangeRequired() {
+		if !ordered {
+			return inventory.Observation{}, found{}, fmt.Errorf("%w: it wants its password changed first, and nobody ordered the UUID it shows", redfish.ErrAuth)
+		}
+		return inventory.Observation{}, found{}, errors.Join(errRotate, m.Store.Bind(long, t.Node.ID, e))
+	}
+	o, err := bmc.Observe(long)
+	if err != nil {
+		return o, found{}, err
+	}
+	o.Node, o.Rack, o.Simulated = t.Node.ID, t.Rack.ID, o.Simulated || e.Simulated
+	e.Simulated = o.Simulated
+	leaks := found{gate: lifecycle.GateLeak, result: inventory.ResultPass}
+	if next == inventory.NodeDiscovered {
+		alarms, err := bmc.Alarms(long)
+		if err != nil {
+			return o, leaks, err
+		}
+		var lines []string
+		for _, a := range alarms {
+			lines = append(lines, a.Kind+" "+a.Sensor)
+		}
+		if len(lines) > 0 {
+			leaks.result, leaks.detail = inventory.ResultFail, strings.Join(lines, " · ")
+		}
+	}
+	if err := m.Store.Bind(long, t.Node.ID, e); err != nil {
+		return o, leaks, err
+	}
+	_, err = m.Store.Observe(long, o)
+	return o, leaks, err
+}
+
+// errRotate: the BMC shows nothing until its password is changed.
+var errRotate = errors.New("the BMC wants its password changed first")
+
+// rotate secures a BMC before it can be read.
+func (m *Sweep) rotate(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bool, error) {
+	if b, held := forbidden(t, inventory.OpSecure); held {
+		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{b}}}, true, nil
+	}
+	n, err := m.Store.Node(ctx, t.Node.ID)
+	if err != nil {
+		return Result{}, false, err
+	}
+	t.Node = n
+	return m.Secure.start(ctx, t, f)
+}
+
+// file turns the reading into evidence of the next milestone.
+func (m *Sweep) file(ctx context.Context, t Turn, f lifecycle.Facts, o inventory.Observation, leaks found, next inventory.Milestone) error {
+	var results []found
+	switch next {
+	case inventory.NodeDiscovered:
+		if leaks.gate == "" {
+			return nil // nothing was read in this turn
+		}
+		results = judgeDiscovered(t.Node, t.Members, o, leaks)
+	case inventory.NodeVerified:
+		want, _, err := m.Store.Components(ctx, t.Node.ID, inventory.At{})
+		if err != nil {
+			return err
+		}
+		results = judgeVerified(f, o, want)
+	default:
+		return nil
+	}
+	raw, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("reading of %s: %w", t.Node.Address, err)
+	}
+	doc, err := m.Store.Put(ctx, inventory.DocObservation, raw)
+	if err != nil {
+		return err
+	}
+	print := inventory.Fingerprint(o.Components)
+	asked := lifecycle.GateResults(next, f)
+	for _, r := range results {
+		if !slices.ContainsFunc(asked, func(g lifecycle.GateResult) bool { return g.Gate == r.gate && g.Producer == inventory.ByMachine }) {
+			continue // the rack type gives this gate to a person, or declares it not applicable
+		}
+		e := inventory.Evidence{Subject: t.Subject(), Gate: r.gate, Result: r.result, Producer: inventory.ByMachine, Document: doc, Fingerprint: print,
+			At: time.Now(), By: "rackwright/sweep", Detail: r.detail, Simulated: o.Simulated}
+		if _, err := file(ctx, m.Store, f, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failed says who must act when a BMC could not be read, and answers whoever
+// asked for the reading.
+func (m *Sweep) failed(ctx context.Context, t Turn, next inventory.Milestone, cause error) (Result, bool, error) {
+	gate := lifecycle.GateIdentity
+	if next != inventory.NodeDiscovered {
+		gate = ""
+	}
+	b, err := trouble(t, gate, cause)
+	if err != nil {
+		return Result{}, false, err
+	}
+	if err := Answered(ctx, m.Store, t, inventory.OpSweep, inventory.RequestLine{Result: lineFailed, Detail: cause.Error()}); err != nil {
+		return Result{}, false, err
+	}
+	return Result{Change: inventory.Change{Blockers: []inventory.Blocker{*b}}, Wait: m.again(), Reason: cause.Error()}, false, nil
+}
