@@ -65,22 +65,6 @@ func (s *Service) previewPlan(ctx context.Context, in *planIn) (*body[firmware.P
 	if err != nil {
 		return nil, err
 	}
-	ref, err := s.Store.Ref(ctx, inventory.DocBaseline, in.Baseline)
-	if err != nil {
-		return nil, problem(err)
-	}
-	raw, err := s.Store.Document(ctx, ref.Digest)
-	if err != nil {
-		return nil, problem(err)
-	}
-	b, err := firmware.ParseBaseline(bytes.NewReader(raw))
-	if err != nil {
-		return nil, problem(err)
-	}
-	_, seen, err := s.Store.Components(ctx, n.ID, inventory.At{})
-	if err != nil {
-		return nil, problem(err)
-	}
-	plan, err := firmware.NewPlan(b, n.ID, seen)
-	return answer(plan), problem(err)
+	plan, err := s.makePlan(ctx, n, in.Baseline)
+	return answer(plan), err
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,36 +83,42 @@ func (s *Service) listBaselines(ctx context.Context, _ *struct{}) (*body[[]Basel
 	return answer(out), nil
 }
 
-// storePlan plans against the last reading itself, as the conductor does: the
-// same reading gives the same digest.
 func (s *Service) storePlan(ctx context.Context, in *planIn) (*body[PlanAnswer], error) {
 	n, _, _, err := s.node(ctx, in.Node, auth.Change)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.baseline(ctx, in.Baseline)
+	p, err := s.makePlan(ctx, n, in.Baseline)
 	if err != nil {
 		return nil, err
-	}
-	if b.Profile != "" && b.Profile != n.BMC.Profile && b.Profile != n.Profile {
-		return nil, invalid(fmt.Sprintf("baseline %s is written for profile %q, %s has %q", b.Name, b.Profile, n.Address, n.Profile), "Name the baseline of this profile: rackwright get baselines.")
-	}
-	o, err := s.Store.Observation(ctx, n.ID, inventory.SourceRedfish)
-	if errors.Is(err, inventory.ErrNotFound) {
-		return nil, invalid(n.Address+" was never read, so there is nothing to compare with", "Read it first: rackwright start sweep "+n.Address+" --wait.")
-	}
-	if err != nil {
-		return nil, problem(err)
-	}
-	p, err := firmware.NewPlan(b, n.ID, o.Components)
-	if err != nil {
-		return nil, problem(err)
 	}
 	if _, err := s.Store.Put(ctx, inventory.DocPlan, p.JSON()); err != nil {
 		return nil, problem(err)
 	}
 	out, err := s.planOf(ctx, p.Digest, auth.Read)
 	return answer(out), err
+}
+
+// makePlan plans against the last reading itself, as the conductor does: the
+// same reading gives the same digest.
+func (s *Service) makePlan(ctx context.Context, n inventory.Node, name string) (firmware.Plan, error) {
+	b, err := s.baseline(ctx, name)
+	if err != nil {
+		return firmware.Plan{}, err
+	}
+	if b.Profile != "" && b.Profile != n.BMC.Profile && b.Profile != n.Profile {
+		return firmware.Plan{}, invalid(fmt.Sprintf("baseline %s is written for profile %q, %s has %q", b.Name, b.Profile, n.Address, cmp.Or(n.BMC.Profile, n.Profile, "none yet")),
+			"Name the baseline of this profile: rackwright get baselines.")
+	}
+	o, err := s.Store.Observation(ctx, n.ID, inventory.SourceRedfish)
+	if errors.Is(err, inventory.ErrNotFound) {
+		return firmware.Plan{}, invalid(n.Address+" was never read, so there is nothing to compare with", "Read it first: rackwright start sweep "+n.Address+" --wait.")
+	}
+	if err != nil {
+		return firmware.Plan{}, problem(err)
+	}
+	p, err := firmware.NewPlan(b, n.ID, o.Components)
+	return p, problem(err)
 }
 
 func (s *Service) baseline(ctx context.Context, name string) (firmware.Baseline, error) {

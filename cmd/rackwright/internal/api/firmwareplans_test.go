@@ -11,6 +11,7 @@ import (
 	"aead.dev/minisign"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
+	"github.com/rackwright/rackwright/firmware"
 	"github.com/rackwright/rackwright/inventory"
 )
 
@@ -62,6 +63,11 @@ func TestFirmwarePlan(t *testing.T) {
 	}
 	if len(p.Plan.Steps) != 2 || len(p.Plan.Skips) != 1 || p.Plan.Skips[0].Reason == "" || p.Address != "A12/C01" || len(p.Downgrades) != 0 {
 		t.Errorf("planned %+v", p)
+	}
+	var preview firmware.Plan
+	d.ask("vic", http.MethodGet, "/nodes/A12%2FC01/plan?baseline=hgx@1", nil, http.StatusOK, &preview)
+	if string(preview.JSON()) != string(p.Plan.JSON()) {
+		t.Errorf("the preview differs: %s", preview.JSON())
 	}
 	var back api.PlanAnswer
 	d.ask("vic", http.MethodGet, "/plans/"+string(p.Digest), nil, http.StatusOK, &back)
@@ -156,6 +162,8 @@ func TestDowngrade(t *testing.T) {
 // TestStartNames: unknown names are refused before anything is accepted.
 func TestStartNames(t *testing.T) {
 	d := newDesk(t)
+	says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpFirmware, Racks: []string{"A12"}}, 422, nil), "needs a stored plan or a baseline")
+	says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpBringUp, Racks: []string{"A12"}, Plan: inventory.DigestOf(nil)}, 422, nil), "only firmware is started")
 	for args, want := range map[string]string{`{"plan":"smokey"}`: "known are smoke, x86", `{"image":"none"}`: "rackwright get images", `{"plan":7}`: "args: "} {
 		says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpBringUp, Racks: []string{"A12"}, Args: []byte(args)}, 422, nil), want)
 	}

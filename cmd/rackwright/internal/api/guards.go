@@ -35,12 +35,18 @@ func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inven
 			return invalid("args: "+err.Error(), `Send an object, such as {"baselines":["hgx-8@2026.09.1"],"plan":"smoke"}.`)
 		}
 	}
+	if in.Plan != "" && in.Op != inventory.OpFirmware {
+		return invalid(fmt.Sprintf("plan %s: only firmware is started by the digest of a plan", in.Plan), `Use op firmware; a burn-in plan is named in args: {"plan":"smoke"}.`)
+	}
 	switch in.Op {
 	case inventory.OpPower:
 		return s.guardPower(ctx, args, on)
 	case inventory.OpFirmware:
 		if in.Plan != "" {
 			return s.guardPlan(ctx, c, in, args, on)
+		}
+		if len(args.Baselines) == 0 && args.Baseline == "" {
+			return invalid("firmware needs a stored plan or a baseline", "Plan first: rackwright plan firmware NODE --baseline NAME, then rackwright apply firmware DIGEST.")
 		}
 		return s.guardNames(ctx, args)
 	case inventory.OpBurnIn, inventory.OpBringUp:
