@@ -54,7 +54,7 @@ func (s *Server) openProvisioning(ctx context.Context) error {
 		return err
 	}
 	if err := s.machines.boot.Listen(ctx); err != nil {
-		return fmt.Errorf("provisioning.address %s, provisioning.ports: %w", c.Address, err)
+		return fmt.Errorf("provisioning.address %s: %w", c.Address, err)
 	}
 	return s.openIngest(tokens)
 }
