@@ -82,7 +82,7 @@ func TestSweep(t *testing.T) {
 // TestSweepBreaksOff: leaving the loop stops the readings that run.
 func TestSweepBreaksOff(t *testing.T) {
 	fleet, d, eps := sweepFleet(t, 4)
-	if err := fleet.AddFaults(bmcsim.Fault{Path: "*/Systems*", Method: "GET", Delay: 200 * time.Millisecond, Count: -1}); err != nil {
+	if err := fleet.AddFaults(bmcsim.Fault{Path: "*/Systems*", Method: "GET", Delay: 20 * time.Millisecond, Count: -1}); err != nil {
 		t.Fatal(err)
 	}
 	s := &Sweeper{Dialer: d, Parallel: 2}
