@@ -34,6 +34,9 @@ func (b *BMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if b.capture { // its URIs are kept as they were advertised, escapes and all
 		c.path = clean(r.URL.EscapedPath())
 	}
+	if c.path == sessions+"/Members" { // DSP0266: POST to Members is POST to the collection
+		c.path = sessions
+	}
 	writes := mutating(r.Method) && !c.aboutSessions()
 	if !b.enter(writes) {
 		c.reset()
@@ -61,6 +64,9 @@ func (c *call) aboutSessions() bool {
 
 // run authenticates, numbers and carries out. A reply of status 0 is a reset connection.
 func (c *call) run() reply {
+	if v := c.r.Header.Get("OData-Version"); v != "" && v != "4.0" {
+		return failure(http.StatusPreconditionFailed, "Base.1.18.HeaderInvalid", "Header OData-Version is invalid: "+v, "OData-Version")
+	}
 	if out, ok := c.authenticate(); !ok {
 		if mutating(c.r.Method) {
 			c.b.fleet.log.add(c, 0, out.status, "refused")
@@ -152,6 +158,9 @@ func (c *call) read() reply {
 			return failure(http.StatusNotImplemented, "Base.1.18.QueryNotSupported", "Querying is not supported by the implementation.", key)
 		}
 	}
+	if out, ok := c.odata(); ok {
+		return out
+	}
 	if out, ok := c.monitor(); ok {
 		return out
 	}
@@ -159,7 +168,7 @@ func (c *call) read() reply {
 	if !ok {
 		return notFound(c.path)
 	}
-	status := c.b.statusOf(c.path)
+	status, typ := c.b.kind(c.path)
 	out := reply{status: status, raw: raw}
 	if etag = c.b.spec.Quirks.tag(etag); etag != "" {
 		out = out.with("ETag", etag)
@@ -167,7 +176,7 @@ func (c *call) read() reply {
 	if match := c.r.Header.Get("If-None-Match"); match != "" && etag != "" && match == etag {
 		return empty(http.StatusNotModified).with("ETag", etag)
 	}
-	return out
+	return c.describe(out, typ)
 }
 
 func (b *BMC) lookup(path string) (raw []byte, etag string, ok bool) {
@@ -176,13 +185,18 @@ func (b *BMC) lookup(path string) (raw []byte, etag string, ok bool) {
 	return b.tree.get(path, !b.capture)
 }
 
-func (b *BMC) statusOf(path string) int {
+// kind is the status and the type of what is at a path.
+func (b *BMC) kind(path string) (int, string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r := b.tree[path]; r != nil && r.status != 0 {
-		return r.status
+	r := b.tree[path]
+	switch {
+	case r == nil:
+		return http.StatusOK, ""
+	case r.status != 0:
+		return r.status, ""
 	}
-	return http.StatusOK
+	return http.StatusOK, str(r.body, "@odata.type")
 }
 
 // decode reads a JSON object from the body.

@@ -139,3 +139,22 @@ func TestSameNameSameMachine(t *testing.T) {
 		t.Errorf("MACs repeat: %v", macs)
 	}
 }
+
+func TestOData(t *testing.T) {
+	_, p := rig(t, ProfileGB200, nil)
+	p.token = "none" // both documents answer without a login
+	a := p.want(200, "GET", root+"/$metadata", nil)
+	equal(t, "type", a.Header.Get("Content-Type"), "application/xml;charset=utf-8")
+	for _, want := range []string{`Uri="http://redfish.dmtf.org/schemas/v1/ComputerSystem_v1.xml"><edmx:Include Namespace="ComputerSystem"/><edmx:Include Namespace="ComputerSystem.v1_22_0"/>`, `Extends="ServiceRoot.`} {
+		if !strings.Contains(string(a.raw), want) {
+			t.Errorf("no %s in %s", want, a.raw)
+		}
+	}
+	equal(t, "context", p.get(root + "/odata")["@odata.context"], root+"/$metadata")
+	p.login()
+	a = p.want(200, "GET", systems+"/System_0", nil)
+	equal(t, "headers", []string{a.Header.Get("Allow"), a.Header.Get("Link")},
+		[]string{"GET, HEAD, PATCH", "<http://redfish.dmtf.org/schemas/v1/ComputerSystem.v1_22_0.json>; rel=describedby"})
+	p.want(412, "GET", root, nil, "OData-Version", "4.1")
+	p.want(201, "POST", sessions+"/Members", object{"UserName": p.b.spec.User, "Password": p.b.spec.Password})
+}
