@@ -54,7 +54,7 @@ func scripts(t *testing.T, refusals bool) {
 
 // scriptCommands are the words that scripts use beside those of testscript.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"exits": exits, "serve": serveCommand, "quit": quit, "hire": hireCommand, "as": as, "port": port, "eventually": eventually, "mode": mode, "capture": capture, "members": members, "baselineKey": baselineKey, "signFile": signFile, "record": record, "newer": newer, "terminal": terminal, "tamper": tamper,
+	"exits": exits, "serve": serveCommand, "quit": quit, "hire": hireCommand, "as": as, "port": port, "eventually": eventually, "mode": mode, "capture": capture, "members": members, "baselineKey": baselineKey, "signFile": signFile, "record": record, "answers": answers, "newer": newer, "terminal": terminal, "tamper": tamper,
 }
 
 // exits CODE COMMAND...: the command ends with exactly this code.
