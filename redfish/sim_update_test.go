@@ -64,7 +64,7 @@ func TestSimUpdateWays(t *testing.T) {
 	for _, profile := range []string{bmcsim.ProfileX86, bmcsim.ProfileHGX, bmcsim.ProfileGB200, bmcsim.ProfileSwitch, bmcsim.ProfileShelf} {
 		for way, edit := range ways {
 			t.Run(profile+" "+way, func(t *testing.T) {
-				r := newRig(t, profile, edit)
+				r := newRig(t, profile, func(s *bmcsim.Spec) { edit(s); s.Timing.Update = 50 * time.Millisecond })
 				id := r.spec.Firmware[0].ID
 				file, sum := payloadFile(t, id, "9.9.9")
 				u := Update{File: file, Digest: sum}
