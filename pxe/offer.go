@@ -122,6 +122,9 @@ func bootOptions(out *dhcpv4.DHCPv4, re Reply) error {
 	case re.Answer.Action == ActionScript:
 		out.UpdateOption(dhcpv4.OptBootFileName(e.scriptURL(re.Request.MAC, re.Token)))
 		if re.proxy() {
+			// iPXE takes a proxy's file only beside a next server, and asks on
+			// 4011 again and again for one (dhcp_has_pxeopts in its dhcp.c).
+			out.ServerIPAddr = ip(e.Server)
 			out.UpdateOption(dhcpv4.OptClassIdentifier("PXEClient"))
 			out.UpdateOption(dhcpv4.OptGeneric(optVendorSpecific, bypassDiscovery()))
 		}

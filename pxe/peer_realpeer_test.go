@@ -142,7 +142,7 @@ func tempFile(t *testing.T, name, text string, perm os.FileMode) string {
 func dnsmasq(t *testing.T, ns string, args ...string) {
 	t.Helper()
 	cmd := exec.Command("ip", append([]string{"netns", "exec", ns, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0",
-		"--bind-interfaces", "--log-dhcp", "--log-facility=-", "--user=root", "--pid-file="}, args...)...)
+		"--bind-interfaces", "--log-facility=-", "--user=root", "--pid-file="}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out safeBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out

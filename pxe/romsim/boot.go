@@ -112,6 +112,9 @@ func (b *boot) ipxe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.m.Given.IsValid() && (a.class != "PXEClient" || !a.next.IsValid()) {
+		return fmt.Errorf("%w: iPXE takes a proxy's file only with PXEClient and a next server", ErrDisk)
+	}
 	if !strings.HasPrefix(a.file, "http://") {
 		return ErrDisk
 	}
