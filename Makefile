@@ -3,7 +3,7 @@ SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APT := postgresql qemu-system-x86 ovmf ipxe ipxe-qemu dnsmasq udhcpc isc-dhcp-client tftp-hpa atftp curl \
-  redfishtool python3-sushy iproute2 stress-ng stressapptest fio iperf3 nvme-cli smartmontools dmidecode ethtool pciutils memtester
+  redfishtool python3-sushy iproute2 stress-ng stressapptest fio iperf3 nvme-cli smartmontools dmidecode ethtool pciutils memtester chromium
 
 .PHONY: help build test race lint fuzz test-real packages demo tidy-check
 

@@ -81,7 +81,7 @@ var testsMay = map[string][]string{
 	"cmd/rackagent":          {"images/burnin/plan", "images/burnin/simagent"},
 	internal + "auth":        {"inventory/sqlstore", "inventory/intake"},
 	internal + "api":         {"inventory/sqlstore", "inventory/storetest/*"},
-	internal + "web":         {"inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
+	internal + "web":         {"inventory/storetest", "inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
 	internal + "client":      {internal + "*", "inventory/sqlstore"},
 	internal + "conductor":   {"inventory/storetest", internal + "virtualrack", "redfish/bmcsim", "pxe/romsim", "images/burnin/*", "inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
 	internal + "server":      {"redfish/bmcsim", "pxe/romsim", internal + "*", "inventory/storetest/*"},

@@ -74,8 +74,9 @@ func (t *tx) operate(ctx context.Context, c inventory.Claim, rackID inventory.Ra
 			}
 		}
 	}
-	if step(before) != step(ch.Operation) {
-		if _, err := t.event(ctx, rackID, "operation.step", map[string]any{"subject": c.Subject.String(), "run": run.ID, "was": step(before), "is": step(ch.Operation), "detail": ch.Detail}); err != nil {
+	if step(before) != step(ch.Operation) || abort(before) != abort(ch.Operation) { // who watches must learn at once what may be cut
+		if _, err := t.event(ctx, rackID, "operation.step", map[string]any{"subject": c.Subject.String(), "run": run.ID, "was": step(before), "is": step(ch.Operation),
+			"abort": abort(ch.Operation), "detail": ch.Detail}); err != nil {
 			return err
 		}
 		if err := t.wake(ctx, inventory.RackSubject(rackID)); err != nil {
@@ -100,6 +101,13 @@ func step(op *inventory.Operation) string {
 		return ""
 	}
 	return string(op.Kind) + "/" + op.Step
+}
+
+func abort(op *inventory.Operation) inventory.AbortClass {
+	if op == nil {
+		return ""
+	}
+	return op.Abort
 }
 
 // underway is the run under way on the claim's subject.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +15,8 @@ import (
 
 // Pixels of the drawing.
 const (
-	unit  = 22
-	width = 460
+	unit  = 30 // one height unit
+	width = 420
 	left  = 36
 )
 
@@ -23,7 +25,10 @@ type box struct {
 	X, Y, W, H, Middle int
 	Slot               inventory.Slot
 	Node               api.NodeLine
-	Text               string // letter, slot, milestone
+	Text               string // letter, icon, slot, milestone
+	More               string // operation, findings, and what must not be done
+	Two                bool   // there is room for two lines
+	First, Second      int    // where the lines stand
 	Link               string
 }
 
@@ -47,21 +52,69 @@ func draw(d api.RackDetail) elevation {
 	}
 	for i := len(d.Slots) - 1; i >= 0; i-- { // the top comes first, in drawing and table alike
 		s := d.Slots[i]
-		b := box{X: left, W: width, Y: (top-s.Slot.U-s.Slot.Height+1)*unit + 10, H: s.Slot.Height*unit - 2, Slot: s.Slot, Node: s.Node,
-			Text: fmt.Sprintf("%s %s %s %s", s.Node.Sign.Letter, s.Node.Sign.Icon, s.Slot.Path, s.Node.Milestone), Link: "/racks/" + d.Name + "/slots/" + s.Slot.Path}
-		b.Middle = b.Y + b.H/2 + 5
-		if op := s.Node.Operation; op != nil {
-			b.Text += " · " + string(op.Kind) + " " + op.Step
-			if op.Percent > 0 {
-				b.Text += fmt.Sprintf(" %d%%", op.Percent)
-			}
+		b := box{X: left, W: width, Y: (top-s.Slot.U-s.Slot.Height+1)*unit + 10, H: s.Slot.Height*unit - 3, Slot: s.Slot, Node: s.Node,
+			Text: fmt.Sprintf("%s %s %s %s", s.Node.Sign.Letter, s.Node.Sign.Icon, s.Slot.Path, words(string(s.Node.Milestone))), More: more(s.Node), Link: "/racks/" + d.Name + "/slots/" + s.Slot.Path}
+		b.Middle, b.Two = b.Y+b.H/2+5, s.Slot.Height > 1 && b.More != ""
+		b.First, b.Second = b.Y+b.H/2-4, b.Y+b.H/2+16
+		if !b.Two && b.More != "" {
+			b.Text += " · " + b.More
 		}
-		if s.Node.NeverPowerOff {
-			b.Text += " · do not power off"
-		}
+		b.Text, b.More = fit(b.Text), fit(b.More)
 		e.Boxes = append(e.Boxes, b)
 	}
 	return e
+}
+
+// more is what a slot says beside its milestone. What must not be done comes
+// first: the end of a line may not fit.
+func more(n api.NodeLine) string {
+	var parts []string
+	if n.NeverPowerOff {
+		parts = append(parts, "do not power off")
+	}
+	if op := n.Operation; op != nil {
+		text := words(string(op.Kind)) + " " + op.Step
+		if op.Percent > 0 {
+			text += fmt.Sprintf(" %d%%", op.Percent)
+		}
+		parts = append(parts, text)
+	}
+	if n.Findings > 0 {
+		parts = append(parts, fmt.Sprintf("%d open", n.Findings))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// fit keeps a text inside its slot; the table has it whole.
+func fit(text string) string {
+	const most = 52 // at the drawing's width and size of letters
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
+}
+
+// words writes a name of the record as people say it.
+func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
+
+// body writes what an entry carries as words, in the order of the entry.
+func body(raw json.RawMessage) string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return string(raw)
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		text := strings.Trim(string(fields[name]), `"`)
+		if text == "" || text == "null" || name == "subject" { // the page is about the subject
+			continue
+		}
+		if digest, ok := strings.CutPrefix(text, "sha256:"); ok && len(digest) == 64 {
+			text = "sha256:" + digest[:12] + "…"
+		}
+		parts = append(parts, name+" "+text)
+	}
+	return strings.Join(parts, " · ")
 }
 
 // functions are what templates may call.
@@ -73,5 +126,6 @@ var functions = template.FuncMap{
 		}
 		return t.UTC().Format("2006-01-02 15:04:05")
 	},
-	"body": func(raw json.RawMessage) string { return strings.Trim(string(raw), "{}") },
+	"body":  body,
+	"words": func(name any) string { return words(fmt.Sprint(name)) },
 }

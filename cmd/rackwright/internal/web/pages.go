@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
@@ -43,7 +44,10 @@ func (p *Pages) Handler() http.Handler {
 	mux.HandleFunc("GET /racks/{rack}", p.signed(p.rack))
 	mux.HandleFunc("GET /racks/{rack}/live", p.signed(p.live))
 	mux.HandleFunc("GET /racks/{rack}/slots/{slot}", p.signed(p.node))
-	return guard(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		p.show(w, r, http.StatusNotFound, "error.html", &api.Problem{Title: "No such page", Detail: "There is nothing at " + r.URL.Path + ".", Fix: "Go back to the racks."})
+	})
+	return guard(http.NewCrossOriginProtection().Handler(mux)) // a form of another site changes nothing here
 }
 
 // guard sets what a page may do: nothing from elsewhere, no framing, no
@@ -107,6 +111,7 @@ type rackPage struct {
 	api.RackDetail
 	Elevation elevation
 	Signs     []api.Sign
+	Never     []api.SlotLine // must not be powered off now
 }
 
 func (p *Pages) rack(w http.ResponseWriter, r *http.Request) {
@@ -115,10 +120,17 @@ func (p *Pages) rack(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("X-Fragment") != "" { // the part that changes, for the live page
 		name = "fragment.html"
 	}
-	p.answer(w, r, err, name, rackPage{d, draw(d), api.Signs()})
+	page := rackPage{RackDetail: d, Elevation: draw(d), Signs: api.Signs()}
+	for _, slot := range d.Slots {
+		if slot.Node.NeverPowerOff {
+			page.Never = append(page.Never, slot)
+		}
+	}
+	p.answer(w, r, err, name, page)
 }
 
-// live is the stream that tells the page to look again.
+// live is the stream that tells the page to look again. It goes on from the
+// entry that the page has seen, so that nothing falls between page and stream.
 func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 	d, err := p.API.RackOf(r.Context(), r.PathValue("rack"))
 	if err != nil {
@@ -127,6 +139,9 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 	}
 	q := r.URL.Query()
 	q.Set("chains", d.Name)
+	if after := q.Get("after"); after != "" {
+		q.Set("chains", d.Name+":"+after)
+	}
 	r.URL.RawQuery = q.Encode()
 	p.API.Events(w, r)
 }
@@ -139,7 +154,12 @@ type nodePage struct {
 
 func (p *Pages) node(w http.ResponseWriter, r *http.Request) {
 	d, history, err := p.API.NodeOf(r.Context(), r.PathValue("rack")+"/"+r.PathValue("slot"))
-	p.answer(w, r, err, "node.html", nodePage{d, r.PathValue("rack"), history})
+	slices.Reverse(history) // the newest first
+	name := "node.html"
+	if r.Header.Get("X-Fragment") != "" {
+		name = "nodefragment.html"
+	}
+	p.answer(w, r, err, name, nodePage{d, r.PathValue("rack"), history})
 }
 
 // answer renders a page, or the error as a page that says what to do.
