@@ -85,6 +85,9 @@ func TestMergeRules(t *testing.T) {
 		{ruleBodyID, "7: one body under two paths", host().with(bodies{
 			sys + "/Memory":                       refList("Memory", sys+"/Memory/D0", "/redfish/v1/Systems/Other/Memory/D0"),
 			"/redfish/v1/Systems/Other/Memory/D0": host()[sys+"/Memory/D0"]}), []string{"dimm/D0"}, []string{"dimm/Other:D0"}},
+		{"", "7: a copied @odata.id is no second path", host().with(bodies{
+			sys + "/Memory":    refList("Memory", sys+"/Memory/D0", sys+"/Memory/D1"),
+			sys + "/Memory/D1": strings.Replace(res(sys+"/Memory/D1", "Memory", `"CapacityMiB":1024`), "D1", "D0", 1)}), []string{"dimm/D0", "dimm/D1"}, nil},
 		{"", "8: the subsystem counts, not its older twin", hostWith("", ref("PowerSubsystem", cha+"/PowerSubsystem")+","+ref("Power", cha+"/Power"), powers()),
 			[]string{"psu/P1"}, []string{"psu/0"}},
 		{"", "8: without supplies in the subsystem, Power", hostWith("", ref("PowerSubsystem", cha+"/PowerSubsystem")+","+ref("Power", cha+"/Power"),

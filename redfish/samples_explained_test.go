@@ -13,7 +13,7 @@ var explained = map[string]map[string][]because{
 	"dell-idrac-synthetic": {"mac": {{-1, ruleNotLinked}}, "firmware": {{-1, ruleNotLinked}}, "chassis": {{-1, rulePlain}}},
 	"dell-r750-idrac9": {"drive": {{-4, ruleDrives}}, "nic": {{-5, rulePorts}}, "psu": {{-2, rulePower}}, "fan": {{-6, rulePower}},
 		"firmware": {{-2, ruleRollback}}, "chassis": {{-1, rulePlain}, {-1, ruleSettings}}},
-	"dmtf-cables": {"drive": {{-1, rulePlain}}, "chassis": {{-1, rulePlain}}, "cable": {{-1, ruleBodyID}}},
+	"dmtf-cables": {"drive": {{-1, rulePlain}}, "chassis": {{-1, rulePlain}}},
 	"dmtf-localstorage": {"cpu": {{-1, ruleEmptySlot}}, "dimm": {{-1, ruleEmptySlot}}, "drive": {{-4, ruleNotLinked}}, "nic": {{-2, ruleInternal}},
 		"mac": {{-2, ruleInternal}, {-1, ruleCurrent}}},
 	"dmtf-power-shelf": {"psu": {{-6, ruleWrongType}}},

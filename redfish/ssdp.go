@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -173,4 +174,10 @@ func distinctServices(list []Announced) []Announced {
 		}
 	}
 	return out
+}
+
+// isTimeout reports a deadline of a socket.
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
 }

@@ -22,10 +22,18 @@ func parseResource(body json.RawMessage, asked string) (*resource, error) {
 	}
 	r.kind = typeName(text(r.fields["@odata.type"]))
 	r.id = resourceKey(asked)
-	if own := text(r.fields["@odata.id"]); strings.HasPrefix(own, "/") {
+	if own := text(r.fields["@odata.id"]); strings.HasPrefix(own, "/") && !misnamed(r, own) {
 		r.id = resourceKey(own)
 	}
 	return r, nil
+}
+
+// misnamed: the body's Id is the one that was asked for while its @odata.id
+// names something else. That is a copied line (the reference cables: power0
+// calls itself sata0), not another path to one resource.
+func misnamed(r *resource, own string) bool {
+	id := text(r.fields["Id"])
+	return id != "" && strings.EqualFold(id, lastSegment(r.id)) && !strings.EqualFold(id, lastSegment(own))
 }
 
 // typeName is "Processor" of "#Processor.v1_20_0.Processor".
