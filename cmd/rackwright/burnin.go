@@ -121,6 +121,11 @@ fail is <failure>, unjudged is <error> and never <skipped>, not applicable is
 				return err
 			}
 		}
+		for _, n := range v.Results {
+			if n.Simulated {
+				fmt.Fprintf(a.err, "SIMULATED: %s\n", n.Address)
+			}
+		}
 		if err := a.into(file, show); err != nil {
 			return err
 		}

@@ -19,6 +19,8 @@ type Suite struct {
 	Verdict *burnin.Verdict
 	Missing string           // without a verdict: why
 	Waived  []inventory.Gate // let pass by two people; the result below stays as judged
+	// Simulated: the machine is simulated, whatever the agent said of itself.
+	Simulated bool
 }
 
 // JUnit writes suites as JUnit XML, one testsuite a node, in the given order:
@@ -103,6 +105,9 @@ func suiteOf(s Suite) testSuite {
 		}
 	}
 	set("run", string(s.Run))
+	if s.Simulated || s.Verdict != nil && s.Verdict.Simulated {
+		set("simulated", "true")
+	}
 	if s.Verdict == nil {
 		set("verdict", string(inventory.ResultUnjudged))
 		out.add(testCase{Class: "gate", Name: string(burnin.GateSuite), Error: &message{Message: s.Missing, Type: string(inventory.ResultUnjudged)}})
@@ -114,9 +119,6 @@ func suiteOf(s Suite) testSuite {
 	set("plan.base", string(v.Base))
 	set("plan.resolved", string(v.Resolved))
 	set("image", string(v.Image))
-	if v.Simulated {
-		set("simulated", "true")
-	}
 	for _, g := range s.Waived {
 		set("waived", string(g))
 	}

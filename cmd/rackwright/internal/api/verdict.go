@@ -34,6 +34,8 @@ type NodeVerdict struct {
 	Waived   []inventory.Gate `json:"waived,omitempty" doc:"let pass by two people until a day; the result stays as judged"`
 	Missing  string           `json:"missing,omitempty"`
 	Verdict  *burnin.Verdict  `json:"verdict,omitempty"`
+	// Simulated: a simulator had a hand in it, be it the agent or the machine.
+	Simulated bool `json:"simulated,omitempty"`
 }
 
 func (s *Service) addVerdicts(api huma.API) {
@@ -51,7 +53,7 @@ func (s *Service) addVerdicts(api huma.API) {
 		}
 		suites := make([]report.Suite, 0, len(v.Results))
 		for _, r := range v.Results {
-			suites = append(suites, report.Suite{Name: r.Address, Run: r.Run, Verdict: r.Verdict, Missing: r.Missing, Waived: r.Waived})
+			suites = append(suites, report.Suite{Name: r.Address, Run: r.Run, Verdict: r.Verdict, Missing: r.Missing, Waived: r.Waived, Simulated: r.Simulated})
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			c.SetHeader("Content-Type", "application/xml")
@@ -97,15 +99,22 @@ func (s *Service) requestVerdicts(ctx context.Context, out *RunVerdict, req inve
 		if err != nil {
 			return err
 		}
-		runs = slices.DeleteFunc(runs, func(r inventory.Run) bool { return r.Parent != req.Run || r.Op != inventory.OpBurnIn })
-		var last *inventory.Run
+		var last, other *inventory.Run // of this request, of another one
 		for i, r := range runs {
-			if last == nil || r.Started.After(last.Started) {
-				last = &runs[i]
+			which := &other
+			if r.Parent == req.Run {
+				which = &last
+			}
+			if r.Op == inventory.OpBurnIn && (*which == nil || r.Started.After((*which).Started)) {
+				*which = &runs[i]
 			}
 		}
+		before := len(out.Results)
 		if err := s.addVerdict(ctx, out, inventory.NodeID(l.Subject.ID), last); err != nil {
 			return err
+		}
+		if last == nil && other != nil && len(out.Results) > before {
+			out.Results[before].Missing += "; the last one of another request is " + string(other.ID)
 		}
 	}
 	return nil
@@ -116,7 +125,7 @@ func (s *Service) addVerdict(ctx context.Context, out *RunVerdict, node inventor
 	if err != nil || run == nil && n.Kind != inventory.KindCompute {
 		return err
 	}
-	v := NodeVerdict{Node: n.ID, Address: n.Address, Result: inventory.ResultUnjudged, Missing: "no burn-in run of this request began"}
+	v := NodeVerdict{Node: n.ID, Address: n.Address, Simulated: n.Simulated, Result: inventory.ResultUnjudged, Missing: "no burn-in run of this request began"}
 	if run != nil {
 		v.Run = run.ID
 		if err := s.judged(ctx, &v, *run); err != nil {
@@ -153,6 +162,7 @@ func (s *Service) judged(ctx context.Context, v *NodeVerdict, run inventory.Run)
 			return fmt.Errorf("verdict %s of run %s: %w", e.Document, run.ID, err)
 		}
 		v.Verdict, v.Document, v.Result, v.Missing = &verdict, e.Document, verdict.Result, ""
+		v.Simulated = v.Simulated || e.Simulated || verdict.Simulated
 		break
 	}
 	v.Waived, err = s.waivedGates(ctx, run.Subject)

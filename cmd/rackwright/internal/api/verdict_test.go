@@ -59,14 +59,25 @@ func TestVerdict(t *testing.T) {
 	failed.Result, failed.Gates = inventory.ResultFail, []burnin.GateVerdict{{Gate: burnin.GateSuite, Result: inventory.ResultFail}}
 	d.file(t, failed, "A12/C01", run)
 	v = verdict("wes", req.Run)
-	if v.Result != inventory.ResultFail {
+	if v.Results[0].Simulated || v.Result != inventory.ResultFail {
 		t.Errorf("fail goes before unjudged: %+v", v)
 	}
 	says(t, d.ask("wes", http.MethodGet, "/runs/"+string(req.Run)+"/junit", nil, http.StatusOK, nil),
 		`tests="2" failures="1" errors="1" skipped="0"`, `testsuite name="A12/C01"`, `no burn-in run of this request began`)
+	failed.Simulated = true
+	d.file(t, failed, "A12/C01", run)
+	if v = verdict("wes", run); !v.Results[0].Simulated {
+		t.Errorf("a simulated agent looks real: %+v", v)
+	}
 	for _, what := range []string{"/verdict", "/junit"} {
 		foreign := d.ask("fred", http.MethodGet, "/runs/"+string(req.Run)+what, nil, http.StatusNotFound, nil)
 		says(t, foreign, "not_found")
+	}
+	var again inventory.Request
+	d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpBringUp, Racks: []string{"A12"}}, http.StatusAccepted, &again)
+	v = verdict("vic", again.Run)
+	if v.Result != inventory.ResultUnjudged || len(v.Results) != 4 || !strings.Contains(v.Results[0].Missing, "of another request is "+string(run)) {
+		t.Errorf("a request that burned nothing in names the run that did: %+v", v)
 	}
 	var sweep inventory.Request
 	d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpSweep, Nodes: []string{"A12/C01"}}, http.StatusAccepted, &sweep)
