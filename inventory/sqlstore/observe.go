@@ -91,7 +91,7 @@ func (t *tx) learn(ctx context.Context, n *inventory.Node, o inventory.Observati
 	for _, c := range o.Components {
 		for _, id := range c.IDs {
 			switch {
-			case id.Kind == inventory.IDMAC && c.Kind == inventory.KindNIC:
+			case id.Kind == inventory.IDMAC && c.Kind != inventory.KindBMC: // of a NIC, a DPU's card, or the unit where boot options alone name it
 				mac, ok := inventory.ParseMAC(id.Norm)
 				if ok {
 					shown = append(shown, mac)
