@@ -80,7 +80,7 @@ func (p *providerTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := req.Clone(withCall(p.ctx, p.call))
 	out.Header.Del("Authorization")
 	out.URL = &url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery}
-	out.GetBody, out.Cancel = nil, nil
+	out.GetBody = nil
 	resp, err := p.b.broker.chain.RoundTrip(out)
 	if !isWrite(req) {
 		return resp, err

@@ -26,19 +26,18 @@ type fake struct {
 	*httptest.Server
 	t *testing.T
 
-	mu        sync.Mutex
-	user      string
-	password  string
-	sessions  map[string]string // URI → token
-	basicOnly bool
-	docs      map[string]string // path → body
-	hooks     map[string]http.HandlerFunc
-	log       []string // METHOD path of every request but logins
-	opened    int
-	most      int // sessions at once
-	wrong     map[string]int
-	mustRot   bool
-	next      int
+	mu       sync.Mutex
+	user     string
+	password string
+	sessions map[string]string // URI → token
+	docs     map[string]string // path → body
+	hooks    map[string]http.HandlerFunc
+	log      []string // METHOD path of every request but logins
+	opened   int
+	most     int // sessions at once
+	wrong    map[string]int
+	mustRot  bool
+	next     int
 
 	inFlight, maxFlight, writers, maxWriters atomic.Int32
 	handshakes                               atomic.Int32

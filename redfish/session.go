@@ -203,14 +203,6 @@ func (b *broker) end(ctx context.Context, s *session) error {
 	})
 }
 
-// idle is the session time-out of this BMC.
-func (b *broker) idle() time.Duration {
-	if f := b.facts(); f.Idle > 0 {
-		return time.Duration(f.Idle) * time.Second
-	}
-	return defaultIdle
-}
-
 // refreshEvery: half the time-out, not below 10 s, not above 10 min.
 func refreshEvery(idle time.Duration) time.Duration {
 	return min(max(idle/2, 10*time.Second), 10*time.Minute)
@@ -238,6 +230,7 @@ func (b *broker) refresh(ctx context.Context) {
 	}
 }
 
+// idleLocked is the session time-out of this BMC; b.mu is held.
 func (b *broker) idleLocked() time.Duration {
 	if b.state.Facts.Idle > 0 {
 		return time.Duration(b.state.Facts.Idle) * time.Second

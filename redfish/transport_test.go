@@ -303,9 +303,15 @@ func TestNothingLeavesThisBMC(t *testing.T) {
 	other := newFake(t)
 	other.hook("GET /steal", func(w http.ResponseWriter, _ *http.Request) { jsonWith(w, 200, `{}`) })
 	f := newFake(t)
-	f.hook("GET /away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/steal", 307) })
-	f.hook("GET /home", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, systemURI, 307) })
-	f.hook("POST /home", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, resetURI, 307) })
+	f.hook("GET /away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/steal", http.StatusTemporaryRedirect)
+	})
+	f.hook("GET /home", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, systemURI, http.StatusTemporaryRedirect)
+	})
+	f.hook("POST /home", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, resetURI, http.StatusTemporaryRedirect)
+	})
 	d, _ := newDialer(t)
 	b := dial(t, d, f.endpoint(), free)
 	for _, uri := range []string{other.URL + "/steal", "//" + other.Listener.Addr().String() + "/steal", "/away", "steal"} {
