@@ -63,11 +63,31 @@ func (c guestCase) boots(t *testing.T, s *site) string {
 	if !kernel || !s.has(c.i, StageScript, BranchServed) || !s.has(c.i, StageAck, BranchIPXEScript) || s.lines(c.i)[0].Simulated {
 		t.Errorf("%s: ledger %+v", c.name, s.lines(c.i))
 	}
+	c.advertised(t, s)
 	want := map[firmware]Branch{ovmfPXE: BranchPXEProgram, ovmfHTTP: BranchHTTPProgram}[c.fw]
 	if want != "" && !s.has(c.i, StageAck, want) {
 		t.Errorf("%s: no ACK of branch %s", c.name, want)
 	}
 	return token
+}
+
+// advertised demands that iPXE did not wait for a router: the answer to its
+// solicitation spares it 13 to 16 seconds between ACK and script.
+func (c guestCase) advertised(t *testing.T, s *site) {
+	t.Helper()
+	var ack, script time.Time
+	for _, l := range s.lines(c.i) {
+		switch {
+		case l.Stage == StageAck && l.Branch == string(BranchIPXEScript):
+			ack = l.At
+		case l.Stage == StageScript:
+			script = l.At
+		}
+	}
+	t.Logf("%s: %s from ACK to script", c.name, script.Sub(ack).Round(10*time.Millisecond))
+	if s.cfg.Advertise && script.Sub(ack) > 10*time.Second {
+		t.Errorf("%s: %s from ACK to script: nobody answered its router solicitation", c.name, script.Sub(ack))
+	}
 }
 
 // fails demands that the firmware comes to the end of its boot order.

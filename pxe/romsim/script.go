@@ -117,11 +117,11 @@ func (s *script) command(ctx context.Context, words []string) error {
 		words[i] = s.expand(words[i])
 	}
 	args := words[1:]
+	if n := leastArgs(words[0]); len(args) < n {
+		return fmt.Errorf("%s: %d arguments, at least %d", words[0], len(args), n)
+	}
 	switch words[0] {
 	case "set":
-		if len(args) == 0 {
-			return fmt.Errorf("set without a name")
-		}
 		name, _, _ := strings.Cut(args[0], ":")
 		s.vars[name] = strings.Join(args[1:], " ")
 	case "inc":
@@ -131,7 +131,7 @@ func (s *script) command(ctx context.Context, words []string) error {
 		}
 		s.vars[args[0]] = strconv.Itoa(n + 1)
 	case "iseq":
-		if len(args) != 2 || args[0] != args[1] {
+		if args[0] != args[1] {
 			return fmt.Errorf("iseq %v: not equal", args)
 		}
 	case "imgfetch", "kernel", "initrd":
@@ -159,6 +159,17 @@ func (s *script) command(ctx context.Context, words []string) error {
 		return fmt.Errorf("unknown command %q", words[0])
 	}
 	return nil
+}
+
+// leastArgs is how many arguments a command needs.
+func leastArgs(command string) int {
+	switch command {
+	case "set", "inc", "sleep", "imgfree", "goto":
+		return 1
+	case "iseq":
+		return 2
+	}
+	return 0
 }
 
 func (s *script) free(name string) {
