@@ -28,6 +28,7 @@ type Burn struct {
 	Boot      time.Duration
 	Heartbeat time.Duration // longest silence of an agent beyond the step it runs
 	Poll      time.Duration
+	Quiet     time.Duration // a reset that left no trace within this never began; default 30 s
 }
 
 // Steps of a burn-in operation.
@@ -163,21 +164,21 @@ func (m *Burn) reset(ctx context.Context, t Turn, op inventory.Operation, s burn
 
 // settle reads an unknown reset back. op nil: its run was broken off.
 func (m *Burn) settle(ctx context.Context, t Turn, op *inventory.Operation) (Result, bool, error) {
+	s, err := stateOf[burnState](op)
+	if err != nil {
+		return Result{}, false, err
+	}
 	bmc, err := m.Access.dial(ctx, t.Node.BMC, nil)
 	if err != nil {
-		return m.held(t, deref2(op), burnState{}, err)
+		return m.held(t, deref2(op), s, err)
 	}
 	defer bmc.Close()
-	r, err := readReset(ctx, bmc, t.Unsettled[0])
+	r, err := readReset(ctx, bmc, t.Unsettled[0], quietOr(m.Quiet))
 	if err != nil {
-		return m.held(t, deref2(op), burnState{}, err)
+		return m.held(t, deref2(op), s, err)
 	}
 	out := Result{Change: inventory.Change{Operation: op}, Wait: r.wait}
 	if op != nil {
-		s, err := stateOf[burnState](op)
-		if err != nil {
-			return Result{}, false, err
-		}
 		switch r.outcome {
 		case inventory.OutcomeOK:
 			op.Step, s.Moved = burnWait, time.Now()

@@ -67,6 +67,7 @@ type Power struct {
 	Store  Store
 	Access *Access
 	Poll   time.Duration
+	Quiet  time.Duration // a reset that left no trace within this never began; default 30 s
 }
 
 // powerActions are what people may ask for.
@@ -88,7 +89,7 @@ func (m *Power) Make(ctx context.Context, t Turn, _ lifecycle.Facts) (Result, bo
 	defer bmc.Close()
 	var r resetDone
 	if len(t.Unsettled) > 0 {
-		r, err = readReset(ctx, bmc, t.Unsettled[0])
+		r, err = readReset(ctx, bmc, t.Unsettled[0], quietOr(m.Quiet))
 	} else {
 		r, err = sendReset(ctx, t, bmc, resetIntent{Step: "power", Effect: "switch the node as asked", Attempt: op.Attempt, Action: redfish.PowerAction(op.Detail)})
 	}

@@ -41,11 +41,20 @@ type resetDone struct {
 	wait    time.Duration
 }
 
-// resetQuiet is how long a reset that left no trace may still begin.
+// resetQuiet is how long a reset that left no trace may still begin, where
+// nothing is configured.
 const resetQuiet = 30 * time.Second
 
-// resetPoll is between two looks at a reset.
+// resetPoll is the longest time between two looks at a reset.
 const resetPoll = 2 * time.Second
+
+// quietOr is the configured quiet time of a reset.
+func quietOr(d time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return resetQuiet
+}
 
 // sendReset commits the intent and sends one reset. An error means that nothing
 // was begun.
@@ -88,8 +97,9 @@ func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetD
 }
 
 // readReset decides an unknown reset by looking: a moved mark or the wanted
-// power state means done; nothing after the quiet time means it never began.
-func readReset(ctx context.Context, bmc resetter, i inventory.Intent) (resetDone, error) {
+// power state means done; nothing after the quiet time, counted from the intent,
+// means it never began.
+func readReset(ctx context.Context, bmc resetter, i inventory.Intent, quiet time.Duration) (resetDone, error) {
 	var before resetBefore
 	if err := json.Unmarshal(i.Before, &before); err != nil {
 		return resetDone{}, fmt.Errorf("intent %s: state before is not readable: %w", i.ID, err)
@@ -110,10 +120,10 @@ func readReset(ctx context.Context, bmc resetter, i inventory.Intent) (resetDone
 		done.detail = "read back: the host is on"
 	case (before.Action == redfish.ActionForceOff || before.Action == redfish.ActionGracefulShutdown) && now == redfish.PowerOff:
 		done.detail = "read back: the host is off"
-	case time.Since(i.Begun) > resetQuiet:
+	case time.Since(i.Begun) > quiet:
 		done.outcome, done.detail = inventory.OutcomeFailed, "read back: it never began"
 	default:
-		return resetDone{intent: i.ID, outcome: inventory.OutcomeUnknown, detail: "not begun so far", wait: resetPoll}, nil
+		return resetDone{intent: i.ID, outcome: inventory.OutcomeUnknown, detail: "not begun so far", wait: min(resetPoll, quiet/4)}, nil
 	}
 	return done, nil
 }

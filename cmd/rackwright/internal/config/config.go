@@ -72,6 +72,7 @@ type Firmware struct {
 // Redfish bounds what is asked of BMCs.
 type Redfish struct {
 	Again    time.Duration `mapstructure:"again"`    // a reading that opens no gate is repeated after this
+	Quiet    time.Duration `mapstructure:"quiet"`    // a reset of unknown outcome that left no trace within this never began
 	PerBMC   int           `mapstructure:"per_bmc"`  // requests in flight per BMC, one of them writing
 	Networks []string      `mapstructure:"networks"` // BMC networks a sweep may ask
 }
@@ -99,7 +100,7 @@ func Default() Config {
 		Conductor: Conductor{Parallel: 32, Lease: time.Minute, Grace: 15 * time.Second, Poll: time.Second, Cut: 45 * time.Second, Renew: 15 * time.Second,
 			Margin: 30 * time.Second, Backoff: 2 * time.Second, Longest: time.Minute, Settle: 10 * time.Second},
 		Firmware: Firmware{Quiet: 15 * time.Minute},
-		Redfish:  Redfish{Again: time.Minute, PerBMC: 2},
+		Redfish:  Redfish{Again: time.Minute, Quiet: 30 * time.Second, PerBMC: 2},
 		BurnIn:   BurnIn{Plan: "x86", Image: "burnin", Heartbeat: 5 * time.Minute, Boot: 20 * time.Minute},
 		Log:      Log{Level: "info", Format: "text"}}
 }

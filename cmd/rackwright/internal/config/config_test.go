@@ -31,6 +31,28 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestRhythm asserts the defaults of lifecycle.md §8, §9 and §12: tests and the
+// demo run on shorter ones, so nothing else would notice a changed default.
+func TestRhythm(t *testing.T) {
+	c := config.Default()
+	for name, d := range map[string][2]time.Duration{
+		"conductor.lease": {c.Conductor.Lease, 60 * time.Second}, "conductor.grace": {c.Conductor.Grace, 15 * time.Second},
+		"conductor.poll": {c.Conductor.Poll, time.Second}, "conductor.cut": {c.Conductor.Cut, 45 * time.Second},
+		"conductor.renew": {c.Conductor.Renew, 15 * time.Second}, "conductor.margin": {c.Conductor.Margin, 30 * time.Second},
+		"conductor.backoff": {c.Conductor.Backoff, 2 * time.Second}, "conductor.longest": {c.Conductor.Longest, time.Minute},
+		"conductor.settle": {c.Conductor.Settle, 10 * time.Second}, "firmware.quiet": {c.Firmware.Quiet, 15 * time.Minute},
+		"redfish.quiet": {c.Redfish.Quiet, 30 * time.Second}, "redfish.again": {c.Redfish.Again, time.Minute},
+		"burnin.heartbeat": {c.BurnIn.Heartbeat, 5 * time.Minute}, "burnin.boot": {c.BurnIn.Boot, 20 * time.Minute},
+	} {
+		if d[0] != d[1] {
+			t.Errorf("%s is %s by default, the documents say %s", name, d[0], d[1])
+		}
+	}
+	if c.Redfish.PerBMC != 2 || c.Conductor.Parallel != 32 {
+		t.Errorf("%d requests per BMC, %d turns at once", c.Redfish.PerBMC, c.Conductor.Parallel)
+	}
+}
+
 func TestOrder(t *testing.T) {
 	path := write(t, "site: ams1\nmanagement: {address: \"10.0.0.1:1\"}\nconductor: {lease: 90s}\n")
 	t.Setenv("RACKWRIGHT_MANAGEMENT_ADDRESS", "10.0.0.2:2")
