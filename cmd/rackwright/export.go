@@ -10,7 +10,8 @@ import (
 
 func (a *app) exportCmd() *cobra.Command {
 	var file string
-	c := &cobra.Command{Use: "export RACK", Short: "Fetch the signed handover package of a rack", Args: exactly(1, "a rack")}
+	c := &cobra.Command{Use: "export RACK", Short: "Fetch the signed handover package of a rack", Args: exactly(1, "a rack"),
+		Example: "  rackwright export A12\n  rackwright export A12 -f /media/usb/A12.zip"}
 	c.AddCommand(a.exportResultsCmd())
 	c.Flags().StringVarP(&file, "file", "f", "", "where to write it; default RACK-handover.zip")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -40,20 +41,21 @@ func (a *app) exportCmd() *cobra.Command {
 }
 
 func (a *app) keyCmd() *cobra.Command {
-	return &cobra.Command{Use: "key", Short: "Print the public key that this site signs packages with (PEM)", RunE: func(c *cobra.Command, _ []string) error {
-		cl, err := a.connect()
-		if err != nil {
-			return err
-		}
-		k, err := cl.Key(c.Context())
-		if err != nil {
-			return err
-		}
-		if a.output == "table" {
-			fmt.Fprintf(a.err, "fingerprint %s\n", k.Fingerprint)
-			_, err := fmt.Fprint(a.out, k.PEM)
-			return err
-		}
-		return a.print(table{value: k, columns: []string{"fingerprint"}, rows: [][]string{{string(k.Fingerprint)}}})
-	}}
+	return &cobra.Command{Use: "key", Short: "Print the public key that this site signs packages with (PEM)", Args: exactly(0, "no argument"),
+		Example: "  rackwright key > site.pem", RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			k, err := cl.Key(c.Context())
+			if err != nil {
+				return err
+			}
+			if a.output == "table" {
+				fmt.Fprintf(a.err, "fingerprint %s\n", k.Fingerprint)
+				_, err := fmt.Fprint(a.out, k.PEM)
+				return err
+			}
+			return a.print(table{value: k, columns: []string{"fingerprint"}, rows: [][]string{{string(k.Fingerprint)}}})
+		}}
 }

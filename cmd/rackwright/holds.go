@@ -12,9 +12,9 @@ import (
 )
 
 // heldVerb is a verb that takes a subject, maybe a hold, and a reason.
-func (a *app) heldVerb(use, short string, n int, do func(*client.Client, *cobra.Command, api.HoldRequest) (api.Held, error)) *cobra.Command {
+func (a *app) heldVerb(use, short, example string, n int, do func(*client.Client, *cobra.Command, api.HoldRequest) (api.Held, error)) *cobra.Command {
 	var reason string
-	c := &cobra.Command{Use: use, Short: short, Args: exactly(n, use)}
+	c := &cobra.Command{Use: use, Short: short, Example: example, Args: exactly(n, use)}
 	c.Flags().StringVar(&reason, "reason", "", "why; it is kept and shown (required)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if reason == "" {
@@ -42,21 +42,23 @@ func (a *app) heldVerb(use, short string, n int, do func(*client.Client, *cobra.
 }
 
 func (a *app) holdCmd() *cobra.Command {
-	return a.heldVerb("hold RACK|NODE HOLD", "Set a hold: safety-latch, quarantine, maintenance, vendor-hold, external-hold, cred-unknown, location-mismatch", 2,
+	return a.heldVerb("hold RACK|NODE HOLD", "Set a hold: safety-latch, quarantine, maintenance, vendor-hold, external-hold, cred-unknown, location-mismatch",
+		"  rackwright hold A12/C07 quarantine --reason \"smells of smoke\"\n  rackwright hold A12 maintenance --reason \"new fans\"", 2,
 		func(cl *client.Client, c *cobra.Command, in api.HoldRequest) (api.Held, error) {
 			return cl.Hold(c.Context(), in)
 		})
 }
 
 func (a *app) releaseCmd() *cobra.Command {
-	return a.heldVerb("release RACK|NODE HOLD", "Lift a hold", 2,
+	return a.heldVerb("release RACK|NODE HOLD", "Lift a hold", "  rackwright release A12/C07 quarantine --reason \"it was the coffee machine\"", 2,
 		func(cl *client.Client, c *cobra.Command, in api.HoldRequest) (api.Held, error) {
 			return cl.Release(c.Context(), in)
 		})
 }
 
 func (a *app) breakCmd() *cobra.Command {
-	return a.heldVerb("break RACK|NODE", "Break a lock: its unsettled work becomes unknown; a second time confirms that it was looked at", 1,
+	return a.heldVerb("break RACK|NODE", "Break a lock: its unsettled work becomes unknown; a second time confirms that it was looked at",
+		"  rackwright get locks\n  rackwright break A12/C07 --reason \"the server is gone for good\"", 1,
 		func(cl *client.Client, c *cobra.Command, in api.HoldRequest) (api.Held, error) {
 			return cl.BreakLock(c.Context(), in)
 		})

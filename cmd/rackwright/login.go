@@ -22,7 +22,7 @@ import (
 func (a *app) loginCmd() *cobra.Command {
 	return &cobra.Command{Use: "login SERVER", Short: "Remember a server, its key and a token (file mode 0600)",
 		Long: "Login reads the token from the terminal without showing it, or from standard input. The server's public key is pinned: compare the printed pin with the one the server printed when it started.",
-		Args: exactly(1, "the server's address, https://host:8443"), RunE: func(c *cobra.Command, args []string) error {
+		Args: exactly(1, "the server's address, https://host:8443"), Example: "  rackwright login https://10.0.0.5:8443\n  rackwright login https://10.0.0.5:8443 < token.txt", RunE: func(c *cobra.Command, args []string) error {
 			pin := a.pin
 			if pin == "" {
 				var err error

@@ -128,6 +128,7 @@ func (a *app) scanned(codes []string, one func(string) (api.ScanAnswer, error)) 
 
 func (a *app) diffCmd() *cobra.Command {
 	return &cobra.Command{Use: "diff RACK", Short: "Open differences between ordered and seen; exit 5 when there are any", Args: exactly(1, "a rack"),
+		Example: "  rackwright diff A12\n  rackwright diff A12 -o csv",
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {

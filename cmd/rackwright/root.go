@@ -50,6 +50,7 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or locked,
 	f.StringVar(&a.color, "color", "auto", "auto, always or never (NO_COLOR is obeyed)")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFlags() } // before anything is done
 	root.AddCommand(append(a.verbs(), a.machineVerbs()...)...)
+	demandWords(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	return root
 }
@@ -118,21 +119,29 @@ func readLogin() (remembered, error) {
 	return l, nil
 }
 
-// noun is a verb that does nothing without the word after it: a missing or
-// mistyped word is a usage error, never a silent success.
+// noun is a verb that does nothing without the word after it.
 func noun(use, short, example string) *cobra.Command {
-	c := &cobra.Command{Use: use + " COMMAND", Short: short, Example: example, Args: cobra.ArbitraryArgs}
+	return &cobra.Command{Use: use, Short: short, Example: example}
+}
+
+// demandWords makes a missing or mistyped word after such a verb a usage error:
+// cobra's own answer is the help and exit 0, which a script takes for success.
+func demandWords(c *cobra.Command) {
+	var known []string
+	for _, sub := range c.Commands() {
+		demandWords(sub)
+		known = append(known, sub.Name())
+	}
+	if len(known) == 0 || c.RunE != nil || c.Parent() == nil {
+		return
+	}
+	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var known []string
-		for _, sub := range c.Commands() {
-			known = append(known, sub.Name())
-		}
 		if len(args) == 0 {
 			return fmt.Errorf("%w: %s needs one of %s", errUsage, c.CommandPath(), strings.Join(known, ", "))
 		}
 		return fmt.Errorf("%w: %s %q: use one of %s", errUsage, c.CommandPath(), args[0], strings.Join(known, ", "))
 	}
-	return c
 }
 
 // exactly refuses a wrong number of arguments as a usage error.

@@ -86,7 +86,7 @@ func (a *app) serveCmd() *cobra.Command {
 }
 
 func (a *app) openapiCmd() *cobra.Command {
-	return &cobra.Command{Use: "openapi", Short: "Print the API's OpenAPI document", Args: exactly(0, "no argument"), RunE: func(*cobra.Command, []string) error {
+	return &cobra.Command{Use: "openapi", Short: "Print the API's OpenAPI document", Args: exactly(0, "no argument"), Example: "  rackwright openapi > openapi.json", RunE: func(*cobra.Command, []string) error {
 		raw, err := (&api.Service{}).OpenAPI()
 		if err != nil {
 			return err
