@@ -66,6 +66,7 @@ func (b *BMC) SetPassword(ctx context.Context, user string, secret inventory.Sec
 	if err != nil {
 		return err
 	}
+	defer b.broker.rotate()()
 	c := call{op: op, account: true}
 	err = b.patch(ctx, c, account.ID, map[string]any{"Password": secret.Reveal()})
 	if a, ok := actionOf(account.Actions, changePassword); ok && errors.Is(err, ErrUnsupported) {
@@ -75,6 +76,17 @@ func (b *BMC) SetPassword(ctx context.Context, user string, secret inventory.Sec
 		return scrub(err, secret)
 	}
 	return scrub(b.broker.proveLogin(ctx, user, secret), secret)
+}
+
+// rotate keeps everybody else from logging in with the old secret meanwhile.
+func (b *broker) rotate() (done func()) {
+	set := func(on bool) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.rotating = on
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 // changeByAction is the way of BMCs whose accounts are not writable; it wants

@@ -154,3 +154,29 @@ func TestReadBackOfAPasswordChange(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyLogsInWithTheOldSecretMeanwhile: many BMCs end all sessions at a
+// password change, and a poller must not answer that with a wrong login.
+func TestNobodyLogsInWithTheOldSecretMeanwhile(t *testing.T) {
+	f := newFake(t)
+	d, k := newDialer(t)
+	b := dial(t, d, f.endpoint(), free)
+	var polled error
+	f.hook("PATCH "+accountURI, func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		f.patch(w, r)
+		clear(f.sessions)
+		f.mu.Unlock()
+		_, polled = b.get(soon(t), systemURI) // the free slot of this BMC
+	})
+	if err := b.SetPassword(soon(t), "root", inventory.NewSecret(newSecret)); err != nil {
+		t.Fatal(err)
+	}
+	k.set(newSecret)
+	if !errors.Is(polled, ErrBusy) {
+		t.Errorf("the poller got %v, want ErrBusy", polled)
+	}
+	if _, err := b.get(soon(t), systemURI); err != nil || len(f.wrong) != 0 {
+		t.Errorf("%v, wrong logins %v", err, f.wrong)
+	}
+}

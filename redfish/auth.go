@@ -43,10 +43,10 @@ func (a authed) RoundTrip(req *http.Request) (*http.Response, error) {
 			a.b.used(s)
 			return resp, nil
 		}
+		a.b.drop(s)
 		if s.basic {
 			return nil, a.b.wrong(ctx, s.user, s.secret, reply{status: resp.StatusCode, header: resp.Header, body: peek(resp)})
 		}
-		a.b.drop(s)
 		switch {
 		case !write && try == 1:
 			continue

@@ -55,7 +55,7 @@ func (b *BMC) SetNextBoot(ctx context.Context, target BootTarget) error {
 		return b.orderBoot(ctx, op, s, target)
 	}
 	name := string(target)
-	if len(boot.Targets) > 0 {
+	if len(boot.Targets) > 0 && target != BootNone { // an override is ended without naming a target
 		i := slices.IndexFunc(spellings(target), func(w string) bool { return slices.Contains(boot.Targets, w) })
 		if i < 0 {
 			return b.broker.refuse(op, fmt.Errorf("%w: it boots from %s", ErrUnsupported, strings.Join(boot.Targets, ", ")), "choose one of these")

@@ -33,6 +33,7 @@ type broker struct {
 	chain   http.RoundTripper // auth → inner
 	rates   rates
 	logins  singleflight.Group
+	fresh   sync.Mutex // held while the session is refreshed
 
 	mu         sync.Mutex
 	credential string
@@ -43,6 +44,7 @@ type broker struct {
 	heardAt    time.Time
 	full       time.Duration // last wait for a full session table
 	closed     bool
+	rotating   bool                 // a password change is under way: nobody else logs in
 	tasks      map[TaskID]time.Time // tasks this process started
 
 	alarms alarmCache // the way to the alarm sensors; locks itself

@@ -74,7 +74,9 @@ type BMC struct {
 
 // Dial gives a handle and makes sure that there is a session: a BMC that answers
 // a port is not ready, one that takes a login is. A nil guard makes the handle
-// read-only. Where a password change is required Dial succeeds, and everything
+// read-only. At first use, with no pin known, the caller dials only after MAC or
+// switch port agree with the manifest, since the login sends the factory
+// password to whoever answers. Where a password change is required Dial succeeds, and everything
 // but SetPassword answers ErrAuth.
 func (d *Dialer) Dial(ctx context.Context, ep inventory.Endpoint, guard Guard) (*BMC, error) {
 	b, p, err := d.broker(ep)
@@ -97,10 +99,13 @@ func (d *Dialer) broker(ep inventory.Endpoint) (*broker, Profile, error) {
 	if err != nil {
 		return nil, p, &Error{Op: "dial", Endpoint: ep.URL, Err: err}
 	}
+	if d.Credentials == nil {
+		return nil, p, &Error{Op: "dial", Endpoint: u.String(), Err: errors.New("the dialer has no CredentialSource")}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, p, &Error{Op: "dial", Endpoint: u.String(), Err: ErrUnreachable, Hint: "the dialer has logged out and is closed"}
+		return nil, p, &Error{Op: "dial", Endpoint: u.String(), Err: ErrUnreachable, Hint: hintClosed}
 	}
 	if d.brokers == nil {
 		d.brokers = map[string]*broker{}
@@ -157,12 +162,16 @@ func (d *Dialer) logger() *slog.Logger {
 func (d *Dialer) Run(ctx context.Context) error {
 	tick := time.NewTicker(refreshTick)
 	defer tick.Stop()
+	var g errgroup.Group
+	g.SetLimit(parallelIdle)
 	for {
 		select {
 		case <-ctx.Done():
-			return d.Logout(ctx)
+			return errors.Join(g.Wait(), d.Logout(ctx))
 		case <-tick.C:
-			d.each(func(b *broker) error { b.refresh(ctx); return nil })
+		}
+		for _, b := range d.all() { // a BMC that does not answer holds up nobody
+			g.TryGo(func() error { b.refresh(ctx); return nil })
 		}
 	}
 }
@@ -174,23 +183,28 @@ func (d *Dialer) Logout(ctx context.Context) error {
 	d.mu.Unlock()
 	return d.each(func(b *broker) error {
 		b.mu.Lock()
-		b.closed = true // a login still under way logs itself out
+		b.closed = true
 		b.mu.Unlock()
+		// A login under way sees that and logs itself out: wait for it.
+		_, _, _ = b.logins.Do("login", func() (any, error) { return nil, nil })
 		err := b.logout(ctx)
 		b.wire.transport.CloseIdleConnections()
 		return err
 	})
 }
 
-func (d *Dialer) each(do func(*broker) error) error {
+func (d *Dialer) all() []*broker {
 	d.mu.Lock()
-	all := slices.Collect(maps.Values(d.brokers))
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.brokers))
+}
+
+func (d *Dialer) each(do func(*broker) error) error {
 	var mu sync.Mutex
 	var errs []error
 	var g errgroup.Group
 	g.SetLimit(parallelIdle)
-	for _, b := range all {
+	for _, b := range d.all() {
 		g.Go(func() error {
 			if err := do(b); err != nil {
 				mu.Lock()

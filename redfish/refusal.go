@@ -54,9 +54,6 @@ func (b *broker) wrong(ctx context.Context, user string, secret inventory.Secret
 		s.Lock.refuse(time.Now(), s.Lock.tag(user, secret), time.Duration(s.Facts.Lockout)*time.Second)
 		until = s.Lock.Until
 	})
-	b.mu.Lock()
-	b.sess = nil
-	b.mu.Unlock()
 	out.Err, out.Wait = errors.Join(fmt.Errorf("%w: the BMC refused the password of %q", ErrAuth, user), saved), time.Until(until)
 	out.Hint = "not tried again: give the right password, or wait for one probe"
 	b.log.Warn("login refused; all callers of this BMC are stopped", "until", until.UTC().Format(time.RFC3339))

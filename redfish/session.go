@@ -16,6 +16,8 @@ const (
 	logoutTimeout = 10 * time.Second
 	fullWait      = 60 * time.Second // session table full: first wait, doubling up to the idle time-out
 	defaultIdle   = 5 * time.Minute  // until SessionTimeout is read
+
+	hintClosed = "the dialer has logged out and is closed"
 )
 
 // session is one login. The token lives here and nowhere else.
@@ -48,13 +50,15 @@ func (s *session) authorise(h http.Header) {
 // then gets ErrBusy and finds the session at its next tick.
 func (b *broker) session(ctx context.Context) (*session, error) {
 	b.mu.Lock()
-	s, closed := b.sess, b.closed
+	s, closed, rotating := b.sess, b.closed, b.rotating
 	b.mu.Unlock()
-	if closed {
-		return nil, b.refuse("login", ErrUnreachable, "the dialer has logged out and is closed")
-	}
-	if s != nil {
+	switch {
+	case closed:
+		return nil, b.refuse("login", ErrUnreachable, hintClosed)
+	case s != nil:
 		return s, nil
+	case rotating: // with the old secret this would be a wrong login
+		return nil, &Error{Op: "login", Endpoint: b.name, Err: fmt.Errorf("%w: its password is being changed", ErrBusy), Wait: 2 * time.Second}
 	}
 	done := b.logins.DoChan("login", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
@@ -76,9 +80,12 @@ func (b *broker) session(ctx context.Context) (*session, error) {
 // login opens the broker's session with the credential of the endpoint.
 func (b *broker) login(ctx context.Context) (*session, error) {
 	b.mu.Lock()
-	s, name := b.sess, b.credential
+	s, name, closed := b.sess, b.credential, b.closed
 	b.mu.Unlock()
-	if s != nil {
+	switch {
+	case closed:
+		return nil, b.refuse("login", ErrUnreachable, hintClosed)
+	case s != nil:
 		return s, nil // another flight ended just before this one
 	}
 	if err := b.load(ctx); err != nil {
@@ -103,7 +110,7 @@ func (b *broker) enter(ctx context.Context, via http.RoundTripper, user string, 
 	}
 	s, err := b.openSession(ctx, via, root, user, secret)
 	if err != nil {
-		return nil, err
+		return nil, scrub(err, secret)
 	}
 	return s, b.adopt(ctx, s, root)
 }
@@ -124,7 +131,7 @@ func (b *broker) adopt(ctx context.Context, s *session, root *serviceRoot) error
 	b.mu.Unlock()
 	err := b.save(ctx)
 	if closed && err == nil {
-		err = b.refuse("login", ErrUnreachable, "the dialer has logged out and is closed")
+		err = b.refuse("login", ErrUnreachable, hintClosed)
 	}
 	if err != nil {
 		return errors.Join(err, b.logout(ctx))
@@ -208,8 +215,13 @@ func refreshEvery(idle time.Duration) time.Duration {
 	return min(max(idle/2, 10*time.Second), 10*time.Minute)
 }
 
-// refresh reads our own session when it was unused for half its life.
+// refresh reads our own session when it was unused for half its life. One at a
+// time; a second call returns at once.
 func (b *broker) refresh(ctx context.Context) {
+	if !b.fresh.TryLock() {
+		return
+	}
+	defer b.fresh.Unlock()
 	b.mu.Lock()
 	s := b.sess
 	due := s != nil && !s.basic && s.uri != "" && time.Since(s.last) >= refreshEvery(b.idleLocked())

@@ -324,3 +324,35 @@ func TestRefreshReadsOurOwnSession(t *testing.T) {
 		t.Error("a session that is over is kept")
 	}
 }
+
+// TestLogoutWaitsForALogin: one that ends after the dialer was closed must not
+// stay on the BMC.
+func TestLogoutWaitsForALogin(t *testing.T) {
+	f := newFake(t)
+	entered, hold := make(chan struct{}), make(chan struct{})
+	f.hook("POST /redfish/v1/SessionService/Sessions", func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-hold
+		f.login(w, r)
+	})
+	d, _ := newDialer(t)
+	dialled := make(chan error, 1)
+	go func() {
+		_, err := d.Dial(context.WithoutCancel(t.Context()), f.endpoint(), nil)
+		dialled <- err
+	}()
+	<-entered
+	closed := make(chan error, 1)
+	go func() { closed <- d.Logout(context.WithoutCancel(t.Context())) }()
+	time.Sleep(50 * time.Millisecond)
+	close(hold)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if live, opened := f.live(); live != 0 || opened != 1 {
+		t.Errorf("%d sessions left of %d", live, opened)
+	}
+	if err := <-dialled; !errors.Is(err, ErrUnreachable) {
+		t.Errorf("the caller got %v", err)
+	}
+}
