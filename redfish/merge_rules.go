@@ -1,10 +1,10 @@
 package redfish
 
 // Names of the rules that change a count. Each is redfish.md §4.3 with the
-// number it has there, or the section that states it; each has a test.
+// number it has there, or the section that states it; each has a test. Rules 2,
+// 10 and 12 and the first half of 9 keep what was read and change no count.
 const (
 	ruleOnePart    = "1 two collections, one serial: one part"
-	ruleSlots      = "2 members of one collection are different parts"
 	ruleOneNode    = "3 host and baseboard are one node"
 	ruleConflict   = "4 enabled here, absent there: a fault, both kept"
 	ruleNoDIMM     = "5 HBM and GDDR are no DIMMs"
@@ -12,9 +12,7 @@ const (
 	ruleModel      = "6 the model says what it is, not the type word"
 	ruleBodyID     = "7 the body's id counts"
 	rulePower      = "8 the subsystem, else its older twin, never both"
-	ruleExpanded   = "9 whole members of a collection count"
 	ruleShelfTwice = "9 two entries, one chassis"
-	ruleSize       = "10 keep the size as it was read"
 	ruleTwice      = "11 listed twice, counted once"
 	ruleWrongType  = "11 the link leads to another type: a fault"
 	ruleOEM        = "13 OEM bodies never make parts"

@@ -47,7 +47,7 @@ func TestMergeRules(t *testing.T) {
 		cha + "/Drives":    refList("Drive", cha+"/Drives/C"),
 	}
 	tests := []struct {
-		rule string // the note that must be there; empty: the rule keeps things apart
+		rule string // the note that must be there; empty: the rule keeps things apart, or prefers one
 		name string
 		b    bodies
 		want []string // components besides those of the small host
@@ -58,7 +58,7 @@ func TestMergeRules(t *testing.T) {
 			sys + "/Storage/1/Drives/B": drive(sys+"/Storage/1/Drives/B", `"SerialNumber":"S2","Model":"Z"`),
 			cha + "/Drives/C":           drive(cha+"/Drives/C", `"SerialNumber":"S1 ","Model":"Z"`)})),
 			[]string{"drive/A", "drive/B"}, []string{"drive/C"}},
-		{"", "1: placeholders are no serials", hostWith(twoStorages, ref("Drives", cha+"/Drives"), storage.with(bodies{
+		{"", "12: placeholders are no serials", hostWith(twoStorages, ref("Drives", cha+"/Drives"), storage.with(bodies{
 			sys + "/Storage/1/Drives/A": drive(sys+"/Storage/1/Drives/A", `"SerialNumber":"N/A","Model":"Z"`),
 			sys + "/Storage/1/Drives/B": drive(sys+"/Storage/1/Drives/B", `"SerialNumber":"S2","Model":"Z"`),
 			cha + "/Drives/C":           drive(cha+"/Drives/C", `"SerialNumber":"N/A","Model":"Z"`)})),
@@ -85,6 +85,13 @@ func TestMergeRules(t *testing.T) {
 		{ruleBodyID, "7: one body under two paths", host().with(bodies{
 			sys + "/Memory":                       refList("Memory", sys+"/Memory/D0", "/redfish/v1/Systems/Other/Memory/D0"),
 			"/redfish/v1/Systems/Other/Memory/D0": host()[sys+"/Memory/D0"]}), []string{"dimm/D0"}, []string{"dimm/Other:D0"}},
+		{ruleBodyID, "7: one resource linked in two cases", hostWith(ref("Storage", sys+"/Storage"), ref("Drives", cha+"/Drives"), bodies{
+			sys + "/Storage":                           refList("Storage", sys+"/Storage/1"),
+			sys + "/Storage/1":                         res(sys+"/Storage/1", "Storage", `"Drives":[{"@odata.id":"`+sys+`/Storage/1/Drives/A"}]`),
+			cha + "/Drives":                            refList("Drive", "/redfish/v1/systems/1/storage/1/drives/A"),
+			sys + "/Storage/1/Drives/A":                drive(sys+"/Storage/1/Drives/A", `"Model":"Z9"`),
+			"/redfish/v1/systems/1/storage/1/drives/A": drive("/redfish/v1/systems/1/storage/1/drives/A", `"Model":"Z9"`)}),
+			[]string{"drive/A"}, []string{"drive/1:A", "drive/A#2"}},
 		{"", "7: a copied @odata.id is no second path", host().with(bodies{
 			sys + "/Memory":    refList("Memory", sys+"/Memory/D0", sys+"/Memory/D1"),
 			sys + "/Memory/D1": strings.Replace(res(sys+"/Memory/D1", "Memory", `"CapacityMiB":1024`), "D1", "D0", 1)}), []string{"dimm/D0", "dimm/D1"}, nil},

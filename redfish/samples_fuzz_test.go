@@ -207,7 +207,7 @@ func FuzzDecode(f *testing.F) {
 				return
 			}
 			r.kind = kind
-			one := &tree{root: r, byID: map[string]*resource{}, order: []*resource{r}, linked: map[string]int{}}
+			one := &tree{root: r, byID: map[string]*resource{}, folded: map[string]*resource{}, order: []*resource{r}, linked: map[string]int{}}
 			c := &collector{scope: &scope{tree: one, own: map[string]bool{}, foreign: map[string]*resource{}}}
 			c.decode(r)
 			for _, p := range mergeParts(one, c.parts) {

@@ -41,6 +41,7 @@ type resource struct {
 type tree struct {
 	root    *resource
 	byID    map[string]*resource
+	folded  map[string]*resource // by id in lower case
 	order   []*resource
 	faults  []inventory.ReadFault
 	outside []string       // links with a host: relations, never followed
@@ -74,7 +75,7 @@ func walk(ctx context.Context, g getter) (*tree, error) { return walkBy(ctx, g, 
 
 func walkBy(ctx context.Context, g getter, links func(string) []link) (*tree, error) {
 	w := &walker{get: g.get, links: links, visited: map[string]*resource{},
-		out: &tree{byID: map[string]*resource{}, linked: map[string]int{}}}
+		out: &tree{byID: map[string]*resource{}, folded: map[string]*resource{}, linked: map[string]int{}}}
 	body, err := g.get(ctx, rootURI)
 	if err != nil {
 		return nil, err
@@ -150,9 +151,7 @@ func (w *walker) follow(ctx context.Context, owner *resource, l link, via string
 	}
 	key := resourceKey(path)
 	if known, asked := w.visited[key]; asked {
-		if known != nil {
-			known.reached(owner, via)
-		}
+		w.again(owner, via, known)
 		return nil
 	}
 	if depth > maxDepth {
@@ -168,7 +167,7 @@ func (w *walker) follow(ctx context.Context, owner *resource, l link, via string
 		w.visited[key] = r
 		return w.members(ctx, owner, l, r, depth)
 	}
-	if same, known := w.out.byID[r.id]; known { // another path to a body we have
+	if same := w.out.same(r); same != nil { // another path to a body we have
 		w.visited[key] = same
 		same.reached(owner, via)
 		w.out.note(ruleBodyID, firstKind(l.proves), key)
@@ -237,9 +236,40 @@ func isPrivilege(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusForbidden && !errors.Is(err, ErrLocked)
 }
 
+// again notes one more owner of something that was read before; of a collection,
+// its members have it.
+func (w *walker) again(owner *resource, via string, known *resource) {
+	if known == nil {
+		return
+	}
+	if !strings.HasSuffix(known.kind, "Collection") {
+		known.reached(owner, via)
+		return
+	}
+	for _, member := range known.links("Members") {
+		if m := w.visited[member]; m != nil {
+			m.reached(owner, known.id)
+		}
+	}
+}
+
+// same finds the resource that this body is another path to: by its name, or by
+// its name in another case where Id, type and serial agree too (iLO links to
+// /redfish/v1/systems/1 and /redfish/v1/Systems/1 and means one).
+func (t *tree) same(r *resource) *resource {
+	if known := t.byID[r.id]; known != nil {
+		return known
+	}
+	other := t.folded[strings.ToLower(r.id)]
+	if other != nil && other.kind == r.kind && other.at("Id") == r.at("Id") && other.at("SerialNumber") == r.at("SerialNumber") {
+		return other
+	}
+	return nil
+}
+
 func (w *walker) keep(r *resource, key string) {
 	w.visited[resourceKey(key)] = r
-	w.out.byID[r.id] = r
+	w.out.byID[r.id], w.out.folded[strings.ToLower(r.id)] = r, r
 	w.out.order = append(w.out.order, r)
 	w.out.raw = append(w.out.raw, rawBody{URI: r.id, Body: r.body})
 }
