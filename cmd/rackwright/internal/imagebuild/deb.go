@@ -2,6 +2,7 @@ package imagebuild
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -153,10 +154,12 @@ func (p Package) data(r io.Reader, want func(string) bool) ([]file, error) {
 			if h.Size > maxMember {
 				return nil, fmt.Errorf("%s has %d bytes", name, h.Size)
 			}
-			m.content = make([]byte, h.Size)
-			if _, err := io.ReadFull(t, m.content); err != nil {
+			var body bytes.Buffer // grows with what is there, not with what the header says
+			body.Grow(int(min(h.Size, 1<<20)))
+			if _, err := io.Copy(&body, t); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
+			m.content = body.Bytes()
 		case tar.TypeSymlink:
 			m.link = h.Linkname
 		case tar.TypeLink:
@@ -189,7 +192,7 @@ func member(r io.Reader, prefix string, use func(io.Reader) error) error {
 		if !ok {
 			continue
 		}
-		plain, err := decompress(kind, a)
+		plain, err := decompress(kind, bufio.NewReaderSize(a, 1<<20)) // xz reads byte by byte
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
