@@ -9,11 +9,6 @@ import (
 	"github.com/rackwright/rackwright/inventory"
 )
 
-// system is a ComputerSystem body; reset and Bios only where asked for.
-func system(id, more string) string {
-	return res("/redfish/v1/Systems/"+id, "ComputerSystem", more)
-}
-
 const withReset = `"Actions":{"#ComputerSystem.Reset":{"target":"/x"}},"Bios":{"@odata.id":"/b"}`
 
 // service is a root with these Systems and Chassis, by id.
