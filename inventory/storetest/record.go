@@ -127,6 +127,30 @@ func testUnread(t *testing.T, open1 Opener) {
 	if len(found) == 0 {
 		t.Fatal("what could not be read counts as proven")
 	}
+	// Not read is not absent: the parts are installed as before. Only a reading
+	// that says absent takes them out.
+	_, seen, err := s.Components(t.Context(), c01.ID, inventory.At{})
+	ok(t, err)
+	if gpus(seen) != 2 {
+		t.Fatalf("a failed read took GPUs out of the record: %+v", seen)
+	}
+	o.Faults, o.At = nil, time.Now()
+	o.Components = append(o.Components, inventory.Component{Key: inventory.Key{Kind: inventory.KindGPU, Slot: "GPU0"}, State: inventory.StateAbsent},
+		inventory.Component{Key: inventory.Key{Kind: inventory.KindGPU, Slot: "GPU1"}, State: inventory.StateNotRead})
+	found, err = s.Observe(t.Context(), o)
+	ok(t, err)
+	kinds := map[string]inventory.FindingKind{}
+	for _, f := range found {
+		kinds[f.Key.Slot] = f.Kind
+	}
+	if kinds["GPU0"] != inventory.FindMissing || kinds["GPU1"] != inventory.FindUnreadable {
+		t.Fatalf("absent and not read are told apart as %v", kinds)
+	}
+	_, seen, err = s.Components(t.Context(), c01.ID, inventory.At{})
+	ok(t, err)
+	if gpus(seen) != 1 {
+		t.Fatalf("absent GPU0, unread GPU1: %d are installed", gpus(seen))
+	}
 	// A label scan looks at the label, not at the memory behind it.
 	c02 := nodes(t, s, "A12")["C02"]
 	scan := Reading(t, s, c02)
@@ -170,6 +194,17 @@ func testTimes(t *testing.T, open Opener) {
 	if got := serial(inventory.At{Valid: time.Now(), Known: monday}); got != "" {
 		t.Fatalf("on monday the record knew %q", got)
 	}
+}
+
+// gpus counts the ones that the record holds as installed.
+func gpus(list []inventory.Component) int {
+	n := 0
+	for _, c := range list {
+		if c.Kind == inventory.KindGPU && c.Slot != "" && c.State != inventory.StateAbsent { // no slot: the word about the whole class
+			n++
+		}
+	}
+	return n
 }
 
 func testIdentities(t *testing.T, open Opener) {

@@ -13,7 +13,7 @@ func Run(t *testing.T, fresh func(*testing.T) Opener) {
 		name string
 		run  func(*testing.T, Opener)
 	}{
-		{"Expect", testExpect}, {"Quarantine", testQuarantine}, {"Diff", testDiff}, {"Swap", testSwap}, {"Unread", testUnread},
+		{"Expect", testExpect}, {"Quarantine", testQuarantine}, {"Diff", testDiff}, {"FindingKinds", testFindingKinds}, {"Swap", testSwap}, {"Unread", testUnread},
 		{"Times", testTimes}, {"Identities", testIdentities}, {"Law", testLaw}, {"Fallback", testFallback}, {"Drift", testDrift},
 		{"Waivers", testWaivers}, {"Holds", testHolds}, {"Requests", testRequests}, {"Chain", testChain},
 		{"Claims", testClaims}, {"Stale", testStale}, {"TwoServers", testTwoServers}, {"WakeDuringTurn", testWakeDuringTurn},
