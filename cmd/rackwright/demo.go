@@ -27,6 +27,7 @@ type demoOptions struct {
 	attacks bool
 	faults  []string
 	bad     int
+	quick   bool // no attack list; for tests that run several demos
 }
 
 func (a *app) demoCmd() *cobra.Command {
@@ -43,6 +44,7 @@ func (a *app) demoCmd() *cobra.Command {
 	f.BoolVar(&o.attacks, "attacks", false, "print each attack of the list with its answer")
 	f.DurationVar(&o.limit, "limit", 3*time.Minute, "give up after this long")
 	f.StringSliceVar(&o.faults, "fault", nil, "what is wrong with the rack as delivered; all for every one")
+	f.BoolVar(&o.quick, "quick", false, "leave the attack list out")
 	f.IntVar(&o.bad, "bad", 0, "this many nodes with bad memory")
 	c.RunE = func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), o) }
 	return c

@@ -3,13 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"embed"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
 	"github.com/rackwright/rackwright/inventory"
@@ -180,21 +184,45 @@ func (a *app) prove(ctx context.Context, c *crew, o demoOptions) error {
 	if !report.Verified() {
 		return &findings{what: report.Verdict()}
 	}
-	attacks, err := handover.Attacks(pack.Bytes(), c.server.DemoKey())
+	if o.quick {
+		return nil
+	}
+	return a.attack(ctx, pack.Bytes(), c.server.DemoKey(), trust, o.attacks)
+}
+
+// attack runs every attack of the list against the package; one that verifies,
+// or that is refused for another entry than the one attacked, is a finding.
+func (a *app) attack(ctx context.Context, pack []byte, key ed25519.PrivateKey, trust handover.Trust, loud bool) error {
+	attacks, err := handover.Attacks(pack, key)
 	if err != nil {
 		return err
 	}
-	for _, x := range attacks {
-		forged, err := x.Apply(pack.Bytes())
-		if err != nil {
-			return fmt.Errorf("attack %s: %w", x.Name, err)
-		}
-		got := handover.VerifyPackage(bytes.NewReader(forged), int64(len(forged)), trust)
-		if got.Verified() || !x.Unknown && (got.Broken == nil || got.Broken.Entry != x.Entry) {
-			return &findings{what: fmt.Sprintf("attack %s on %s was answered with %q", x.Name, x.Entry, got.Verdict())}
-		}
-		if o.attacks {
-			a.say("  %-44s %s", x.Name, got.Verdict())
+	answers := make([]string, len(attacks))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.NumCPU())
+	for i, x := range attacks {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			forged, err := x.Apply(pack)
+			if err != nil {
+				return fmt.Errorf("attack %s: %w", x.Name, err)
+			}
+			got := handover.VerifyPackage(bytes.NewReader(forged), int64(len(forged)), trust)
+			if got.Verified() || !x.Unknown && (got.Broken == nil || got.Broken.Entry != x.Entry) {
+				return &findings{what: fmt.Sprintf("attack %s on %s was answered with %q", x.Name, x.Entry, got.Verdict())}
+			}
+			answers[i] = fmt.Sprintf("  %-44s %s", x.Name, got.Verdict())
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, line := range answers {
+		if loud {
+			a.say("%s", line)
 		}
 	}
 	a.say("attacks: %d of %d refused", len(attacks), len(attacks))
