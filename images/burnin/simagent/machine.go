@@ -61,6 +61,7 @@ const (
 	FaultHot         Fault = "hot"          // the first drive is above its temperature limit
 	FaultKernel      Fault = "kernel"       // a machine check during the CPU test
 	FaultToolMissing Fault = "tool-missing" // the image lacks stress-ng
+	FaultToolBroken  Fault = "tool-broken"  // stress-ng lacks a library and ends with 127
 	FaultToolSilent  Fault = "tool-silent"  // stressapptest prints nothing and ends with 0
 	FaultPartChanged Fault = "part-changed" // a module has another serial at the end
 	FaultKernelGap   Fault = "kernel-gap"   // kernel lines were lost
@@ -73,10 +74,13 @@ type Options struct {
 	Token  inventory.Secret
 	Spool  string // directory
 	Faults []Fault
-	Pace   time.Duration // pause in each tool, so that people can watch
-	Boot   string        // boot id; empty: derived from the machine
-	Image  inventory.Digest
-	Log    *slog.Logger
+	// Pace is how long each test tool takes, so that people can watch: a smoke
+	// run lasts four of them (memory, processors, drives, their health). Zero
+	// replays at once; what the tools print is the same either way.
+	Pace  time.Duration
+	Boot  string // boot id; empty: derived from the machine
+	Image inventory.Digest
+	Log   *slog.Logger
 }
 
 // New builds the agent of a simulated machine; its Run is the product's.

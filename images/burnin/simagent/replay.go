@@ -37,15 +37,16 @@ type page struct {
 
 // Start implements tool.Starter: it prints what the program would have printed.
 func (s *state) Start(ctx context.Context, c tool.Command) tool.Captured {
-	if s.pace > 0 {
+	pause := s.pause(c.Name)
+	if pause > 0 {
 		select {
 		case <-ctx.Done():
 			return tool.Captured{Error: "the run was stopped", Exit: -1}
-		case <-time.After(s.pace):
+		case <-time.After(pause):
 		}
 	}
 	p := page{Machine: s.m, Serial: s.m.Serial, Changed: s.tested && s.has(FaultPartChanged)}
-	got := tool.Captured{Digest: inventory.DigestOf([]byte("simulated " + c.Name)), Took: s.pace}
+	got := tool.Captured{Digest: inventory.DigestOf([]byte("simulated " + c.Name)), Took: pause}
 	switch c.Name {
 	case "dmidecode", "lspci":
 		got.Stdout = render(c.Name, p)
@@ -67,6 +68,19 @@ func (s *state) Start(ctx context.Context, c tool.Command) tool.Captured {
 		return tool.Captured{Missing: true, Exit: 127}
 	}
 	return got
+}
+
+// pause is how long a tool takes. What runs once per drive shares one pace, so
+// that a run lasts as long with eight drives as with one; reading the parts
+// takes no time.
+func (s *state) pause(name string) time.Duration {
+	switch name {
+	case "stressapptest", "memtester", "stress-ng":
+		return s.pace
+	case "fio", "smartctl":
+		return s.pace / time.Duration(max(1, len(s.m.Drives)))
+	}
+	return 0
 }
 
 // render fills a fixture; the fixtures are part of the program, so a fault in
@@ -99,6 +113,10 @@ func (s *state) memory(c tool.Command, p page, got *tool.Captured) {
 func (s *state) stress(c tool.Command, p page, got *tool.Captured) {
 	if s.has(FaultToolMissing) {
 		*got = tool.Captured{Missing: true, Exit: 127}
+		return
+	}
+	if s.has(FaultToolBroken) {
+		got.Exit, got.Stderr = 127, []byte("stress-ng: error while loading shared libraries: libjudy.so.1: cannot open shared object file\n")
 		return
 	}
 	for i, a := range c.Args {

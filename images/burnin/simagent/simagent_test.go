@@ -1,18 +1,26 @@
 package simagent
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rackwright/rackwright/images/burnin"
 	"github.com/rackwright/rackwright/images/burnin/plan"
+	"github.com/rackwright/rackwright/images/burnin/tool"
 	"github.com/rackwright/rackwright/inventory"
 )
 
@@ -134,6 +142,7 @@ func TestMachinesAreJudged(t *testing.T) {
 		{FaultHot, "smoke", burnin.GateThermal, inventory.ResultFail, "measured drive_temp 84 Cel"},
 		{FaultKernel, "smoke", burnin.GateErrors, inventory.ResultFail, "Machine Check: 0 Bank 5"},
 		{FaultToolMissing, "smoke", burnin.GateSuite, inventory.ResultUnjudged, "could not start stress-ng"},
+		{FaultToolBroken, "smoke", burnin.GateSuite, inventory.ResultUnjudged, "step cpu"},
 		{FaultToolSilent, "smoke", burnin.GateSuite, inventory.ResultUnjudged, "printed nothing"},
 		{FaultPartChanged, "smoke", burnin.GateFingerprint, inventory.ResultFail, "changed between identify and identify-after"},
 		{FaultKernelGap, "smoke", burnin.GateErrors, inventory.ResultUnjudged, "not watched without a gap"},
@@ -200,6 +209,91 @@ func TestAcceleratorsAreNotTested(t *testing.T) {
 	if v.Result != inventory.ResultUnjudged || !strings.Contains(v.Gate(burnin.GateAccelerator).Sentences(1), "8 accelerators") {
 		t.Errorf("%s: %s", v.Result, v.Gate(burnin.GateAccelerator).Sentences(1))
 	}
+}
+
+// wire keeps every body an agent sends.
+type wire struct {
+	next   http.Handler
+	mu     sync.Mutex
+	bodies map[string][]byte // by last path element, all of them joined
+}
+
+// ServeHTTP implements http.Handler.
+func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.mu.Lock()
+	w.bodies[path.Base(r.URL.Path)] = append(w.bodies[path.Base(r.URL.Path)], b...)
+	w.mu.Unlock()
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	w.next.ServeHTTP(rw, r)
+}
+
+// TestNoVerdictOnTheWire: everything an agent sends is a hello, a reading or a
+// batch of samples and nothing beside it; none of these types has a field that
+// could say pass or fail.
+func TestNoVerdictOnTheWire(t *testing.T) {
+	d := &desk{}
+	p, err := plan.Embedded("smoke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.resolve = func(o inventory.Observation) (burnin.Profile, error) {
+		return burnin.Resolve(p, burnin.Machine{Observed: o.Components, Inband: o.Components})
+	}
+	log := slog.New(slog.DiscardHandler)
+	w := &wire{next: &burnin.Ingest{Desk: d, Key: inventory.NewSecret("site key"), Log: log}, bodies: map[string][]byte{}}
+	srv := httptest.NewServer(w)
+	defer srv.Close()
+	a := New(machine(), Options{Server: srv.URL, HTTP: srv.Client(), Token: inventory.NewSecret("boot-token"), Spool: t.TempDir(), Log: log, Faults: []Fault{FaultDrive}})
+	if err := a.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, into := range map[string]func() any{"hello": func() any { return new(burnin.Hello) }, "samples": func() any { return new(burnin.Batch) }, "observation": func() any { return new(inventory.Observation) }} {
+		dec, n := json.NewDecoder(bytes.NewReader(w.bodies[name])), 0
+		dec.DisallowUnknownFields()
+		for ; dec.More(); n++ {
+			if err := dec.Decode(into()); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if n == 0 {
+			t.Errorf("no %s was sent", name)
+		}
+	}
+	for _, v := range []any{burnin.Hello{}, burnin.Batch{}, burnin.Sample{}, burnin.End{}, burnin.Exec{}, burnin.Value{}} {
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			if f.Type == reflect.TypeFor[inventory.Result]() || strings.Contains(strings.ToLower(f.Name), "verdict") {
+				t.Errorf("%T has field %s", v, f.Name)
+			}
+		}
+	}
+}
+
+// TestPace: a smoke run lasts four paces whatever the machine carries, and
+// shows the same as one that is not slowed.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := machine()
+		s := &state{m: m, pace: 3 * time.Second, kernel: make(chan burnin.KernelLine, 8)}
+		began := time.Now()
+		for _, name := range []string{"dmidecode", "lspci", "ethtool"} {
+			s.Start(t.Context(), tool.Command{Name: name, Args: []string{"-i", "eth0"}})
+		}
+		for i := range m.Drives {
+			dev := fmt.Sprintf("/dev/nvme%dn1", i)
+			s.Start(t.Context(), tool.Command{Name: "fio", Args: []string{"--filename=" + dev, "--size=1048576"}})
+			s.Start(t.Context(), tool.Command{Name: "smartctl", Args: []string{"-j", "-a", dev}})
+		}
+		s.Start(t.Context(), tool.Command{Name: "stressapptest", Args: []string{"-M", "64", "-s", "5"}})
+		s.Start(t.Context(), tool.Command{Name: "stress-ng", Args: []string{"--cpu", "0", "--timeout", "3s"}})
+		if took := time.Since(began); took != 12*time.Second {
+			t.Errorf("a smoke run takes %s", took)
+		}
+	})
 }
 
 // TestLostAnswers: batches whose answer got lost are sent again and count once.
