@@ -9,6 +9,7 @@ import (
 // written is the end of a bank write: versions become active or staged. The caller holds the lock.
 func (b *BMC) written(j *job) {
 	b.update.job = nil
+	b.copyBank(j.faults.BackgroundCopy)
 	for _, id := range sorted(j.writes) {
 		version := j.writes[id]
 		if j.faults.WrongVersion != "" {
@@ -74,13 +75,14 @@ func (b *BMC) activate(verb string) {
 			b.live(c, c.staged)
 		}
 	}
+	b.wake()
 }
 
 // interruptBank ends a write that the machine was pulled from under: the job fails,
 // and after a loss of standby power the bank is broken. The caller holds the lock.
 func (b *BMC) interruptBank(why, verb string) {
 	j := b.update.job
-	if j == nil {
+	if j == nil || verb == HostReset && !b.needsHost(j) {
 		return
 	}
 	b.update.job = nil
@@ -93,6 +95,16 @@ func (b *BMC) interruptBank(why, verb string) {
 	for id := range j.writes {
 		b.tree.set(inventory+"/"+id, object{"Version": "", "Status": object{"Health": "Critical"}})
 	}
+}
+
+// needsHost is false for a write to the BMC's own flash: the host may do what it likes.
+func (b *BMC) needsHost(j *job) bool {
+	for id := range j.writes {
+		if b.update.components[id].Activation != BMCReset {
+			return true
+		}
+	}
+	return false
 }
 
 // resetManager answers Manager.Reset: the answer is sent, then the BMC is away.

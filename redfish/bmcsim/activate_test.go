@@ -130,3 +130,52 @@ func TestAwayLosesSessions(t *testing.T) {
 	eventually(t, "back", func() bool { a, err := p.try("GET", root, nil); return err == nil && a.StatusCode == http.StatusOK })
 	p.want(401, "GET", systems, nil)
 }
+
+func TestPausedTaskEndsWithTheReset(t *testing.T) {
+	_, p := rig(t, ProfileHGX, func(s *Spec) { s.PowerOn = true; s.Update.Faults = UpdateFaults{Pause: true} })
+	p.login()
+	monitor := p.push(202, object{}, Payload("HGX_FW_GPU_SXM_1", "97.1")).Header.Get("Location")
+	eventually(t, "Stopping", func() bool { return str(p.get(tasks+"/1"), "TaskState") == "Stopping" })
+	p.want(202, "GET", monitor, nil)
+	p.want(204, "POST", resetPath(systems+"/DGX"), object{"ResetType": "ForceRestart"})
+	equal(t, "then", str(p.finished(monitor).body, "TaskState"), "Completed")
+}
+
+func TestBackgroundCopy(t *testing.T) {
+	_, p := rig(t, ProfileGB200, func(s *Spec) { s.Update.Faults = UpdateFaults{BackgroundCopy: 200 * time.Millisecond} })
+	p.login()
+	status := func() string { return str(p.get(chassis+"/HGX_ERoT_CPU_0"), "Oem", "Nvidia", "BackgroundCopyStatus") }
+	equal(t, "at first", status(), "Completed")
+	p.finished(p.push(202, object{}, Payload("HGX_FW_CPU_*", "3")).Header.Get("Location"))
+	equal(t, "after the write", status(), "InProgress")
+	eventually(t, "done", func() bool { return status() == "Completed" })
+}
+
+// TestForeignUpdater: busy, a task that is not ours, and no flash.
+func TestForeignUpdater(t *testing.T) {
+	_, p := rig(t, ProfileX86, nil)
+	p.login()
+	if err := p.b.Foreign("NIC_0", "7"); err != nil {
+		t.Fatal(err)
+	}
+	if p.b.Foreign("NIC_0", "8") == nil || p.b.Foreign("nobody", "8") == nil {
+		t.Error("nonsense was accepted")
+	}
+	p.push(503, object{}, Payload("NIC_0", "9"))
+	equal(t, "tasks", p.get(tasks)["Members@odata.count"], 1)
+	eventually(t, "its end", func() bool { return p.version("NIC_0") == "7" })
+	c := p.b.Counters()
+	equal(t, "flashes, refused", []int{len(c.Flashes), c.RefusedBusy}, []int{0, 1})
+}
+
+// TestHostVerbInABankWrite: it breaks what the host carries, not the BMC's own flash.
+func TestHostVerbInABankWrite(t *testing.T) {
+	for component, broken := range map[string]int{"HGX_FW_GPU_SXM_1": 1, "HostBMC_0": 0} {
+		_, p := rig(t, ProfileHGX, func(s *Spec) { s.PowerOn = true; s.Timing.Update = 300 * time.Millisecond })
+		p.login()
+		monitor := p.push(202, object{}, Payload(component, "9")).Header.Get("Location")
+		p.want(204, "POST", resetPath(systems+"/DGX"), object{"ResetType": "ForceRestart"})
+		end := p.finished(monitor)
+		equal(t, component, []any{p.b.Counters().BankInterrupt, str(end.body, "TaskState") == "Exception"}, []any{broken, broken == 1})
+	}
+}

@@ -21,6 +21,7 @@ import (
 //	POST /set?bmc=NAME&path=P     a patch, as BMC.Set
 //	POST /leak?bmc=NAME&detector=ID&state=S
 //	POST /away?bmc=NAME&for=5s;  POST /accycle?bmc=NAME;  POST /release?bmc=NAME
+//	POST /foreign?bmc=NAME&component=ID&version=V
 //
 // Serve it on loopback only: it has no login.
 func (f *Fleet) Control() http.Handler {
@@ -89,6 +90,9 @@ func (f *Fleet) controlWrites(m *http.ServeMux) {
 		return true, err
 	}))
 	m.HandleFunc("POST /accycle", f.one(func(b *BMC, _ *http.Request) (any, error) { b.ACCycle(); return true, nil }))
+	m.HandleFunc("POST /foreign", f.one(func(b *BMC, r *http.Request) (any, error) {
+		return true, b.Foreign(r.FormValue("component"), r.FormValue("version"))
+	}))
 	m.HandleFunc("POST /release", f.one(func(b *BMC, _ *http.Request) (any, error) { return b.Release(), nil }))
 }
 

@@ -1,8 +1,10 @@
 package bmcsim
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestETags(t *testing.T) {
@@ -59,6 +61,14 @@ func TestIfMatchRequired(t *testing.T) {
 	equal(t, "428 applied nothing", str(p.get(systems+"/1"), "AssetTag"), "")
 	a := p.want(204, "PATCH", systems+"/1", object{"AssetTag": "x"}, "If-Match", p.do("GET", systems+"/1", nil).Header.Get("ETag"))
 	equal(t, "body of 204", len(a.raw), 0)
+}
+
+func TestClockSkew(t *testing.T) {
+	_, p := rig(t, ProfileX86, func(s *Spec) { s.Quirks.ClockSkew = -100 * 24 * time.Hour })
+	at, err := http.ParseTime(p.do("GET", root, nil).Header.Get("Date"))
+	if d := time.Since(at); err != nil || d < 99*24*time.Hour {
+		t.Errorf("Date is %v ago, %v", d, err)
+	}
 }
 
 func TestWireOdds(t *testing.T) {

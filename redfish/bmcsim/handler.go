@@ -224,6 +224,9 @@ func (c *call) send(out reply) {
 		h[k] = v
 	}
 	h.Set("OData-Version", "4.0")
+	if skew := c.b.spec.Quirks.ClockSkew; skew != 0 {
+		h.Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
+	}
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Server", "rackwright-bmcsim")
 	if len(out.raw) > 0 && h.Get("Content-Type") == "" {

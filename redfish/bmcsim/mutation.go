@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type Kill struct {
 	N     int
 	Phase string // before, half (uploads only), after
 	PID   int
+	Stop  bool // SIGSTOP instead: the zombie of lifecycle.md §15; nothing is dropped
 	Fired bool
 }
 
@@ -94,25 +96,29 @@ func (f *Fleet) strike(n int, phase string) bool {
 	if !hit {
 		return false
 	}
-	if p, err := os.FindProcess(k.PID); err != nil || p.Kill() != nil {
+	signal, states := syscall.SIGKILL, "ZX"
+	if k.Stop {
+		signal, states = syscall.SIGSTOP, "T"
+	}
+	if p, err := os.FindProcess(k.PID); err != nil || p.Signal(signal) != nil {
 		f.options.Log.Error("kill missed its process", "pid", k.PID, "n", n, "phase", phase)
 		return true
 	}
-	for range 5000 { // SIGKILL is not yet death: sockets close when the kernel is done with it
-		if dead(k.PID) {
+	for range 5000 { // a signal sent is not yet a process stopped: its sockets close when the kernel is done
+		if gone(k.PID, states) {
 			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return true
+	return !k.Stop
 }
 
-// dead is true for a process that is gone or waits for its parent only.
-func dead(pid int) bool {
+// gone is true for a process that does not exist or is in one of the states of proc(5).
+func gone(pid int, states string) bool {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return true
 	}
 	_, rest, ok := strings.Cut(string(raw), ") ")
-	return ok && strings.HasPrefix(rest, "Z")
+	return ok && rest != "" && strings.ContainsAny(rest[:1], states)
 }

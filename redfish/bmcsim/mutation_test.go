@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -266,6 +267,7 @@ func controlScenario(t *testing.T, at string) {
 	control(t, 400, "POST", at+"/away?bmc=a&for=soon", nil, nil)
 	control(t, 200, "POST", at+"/accycle?bmc=b", nil, nil)
 	control(t, 200, "POST", at+"/release?bmc=a", nil, nil)
+	control(t, 400, "POST", at+"/foreign?bmc=a&component=nothing&version=1", nil, nil)
 	var versions map[string]map[string]VersionState
 	control(t, 200, "GET", at+"/versions", nil, &versions)
 	equal(t, "version", versions["a"]["NIC_0"].Active, "223.0.161.0")
@@ -309,4 +311,26 @@ func control(t *testing.T, want int, method, url string, body, into any) {
 			t.Fatalf("%s: %v: %s", url, err, raw)
 		}
 	}
+}
+
+// TestStopPoint: a stopped client gets its answer when it goes on; nothing is lost.
+func TestStopPoint(t *testing.T) {
+	f, p := rig(t, ProfileX86, nil)
+	cmd, in := startClient(t, f.Directory()[0])
+	if err := f.Arm(Kill{N: 2, Phase: "before", PID: cmd.Process.Pid, Stop: true}); err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Close()
+	eventually(t, "the blow", func() bool { k, _ := f.Armed(); return k.Fired && gone(cmd.Process.Pid, "T") })
+	time.Sleep(100 * time.Millisecond)
+	if n := len(f.Mutations()); n > 2 {
+		t.Errorf("a stopped client sent %d mutations", n)
+	}
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("the client did not finish: %v", err)
+	}
+	equal(t, "flashes", len(p.b.Counters().Flashes), 1)
 }

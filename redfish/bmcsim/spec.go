@@ -130,16 +130,23 @@ type UpdateFaults struct {
 	NoTask       bool     // 204 without a task
 	WrongVersion string   // what the bank really holds afterwards
 	Unchanged    []string // component ids the update skips silently
+	// BackgroundCopy is how long roots of trust copy to the second bank after a
+	// write; BackgroundCopyStatus says so. 0: it is done at once.
+	BackgroundCopy time.Duration
+	// Pause leaves the task of a staged version in state Stopping, as bmcweb does,
+	// until the version is active.
+	Pause bool
 }
 
 // Quirks are deviations seen on real BMCs.
 type Quirks struct {
-	ETag            string // "" strong, "weak", "header-differs", "none", "unquoted"
-	RequireIfMatch  bool   // PATCH without If-Match is 428
-	Patch204        bool   // PATCH answers 204 without a body
-	BootInSettings  bool   // boot override only on @Redfish.Settings
-	CloseAfterReply bool   // Connection: close on every answer
-	SessionNoBody   bool   // a login answers 204 without a body
+	ETag            string        // "" strong, "weak", "header-differs", "none", "unquoted"
+	RequireIfMatch  bool          // PATCH without If-Match is 428
+	Patch204        bool          // PATCH answers 204 without a body
+	BootInSettings  bool          // boot override only on @Redfish.Settings
+	CloseAfterReply bool          // Connection: close on every answer
+	SessionNoBody   bool          // a login answers 204 without a body
+	ClockSkew       time.Duration // of the Date header against ours
 }
 
 // Part returns the part of this kind and slot, to be changed in place, or nil.

@@ -20,7 +20,10 @@ type updateState struct {
 	uploading  bool
 	tasks      map[string]*task
 	next       int
+	paused     []*task // wait for the reset that makes their version active
 }
+
+const awaitToActivate = "Update.1.2.AwaitToActivate"
 
 // job is one bank write under way.
 type job struct {
@@ -166,7 +169,13 @@ func (b *BMC) step(ctx context.Context, j *job, percent int) (over bool, hold ch
 	}
 	b.written(j)
 	j.task.once = f.MonitorOnce
-	b.say(j.task, "Completed", 100, b.lastWord(j))
+	last := b.lastWord(j)
+	if f.Pause && str(last, "MessageId") == awaitToActivate {
+		b.say(j.task, "Stopping", 100, last)
+		b.update.paused = append(b.update.paused, j.task)
+		return true, nil
+	}
+	b.say(j.task, "Completed", 100, last)
 	if f.ReapOnDone {
 		b.dropTask(j.task)
 	}
@@ -189,7 +198,7 @@ func (b *BMC) Release() bool {
 func (b *BMC) lastWord(j *job) object {
 	for id := range j.writes {
 		if b.update.components[id].staged != "" {
-			return info("Update.1.2.AwaitToActivate", "Awaiting for an action to proceed with activating the image.", id)
+			return info(awaitToActivate, "Awaiting for an action to proceed with activating the image.", id)
 		}
 	}
 	return info("Update.1.2.UpdateSuccessful", "The update was successful.")
