@@ -1,9 +1,7 @@
 package bmcsim
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"net"
 	"time"
 )
 
@@ -133,27 +131,4 @@ func (s *Spec) shelfParts(string) {
 	s.Vendor, s.Model, s.Serial = "LITE-ON", "Power shelf 33 kW (simulated)", ""
 	s.some(6, "psu", "%d", Part{Vendor: "LITE-ON", Model: "SP-2552-6RB", Size: 5500, Firmware: "0x1 / 0x1"})
 	s.component("BMC", "1.4.2", managers+"/bmc", BMCReset)
-}
-
-func seed(parts ...string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(fmt.Sprint(parts)))) }
-
-func serial(parts ...string) string {
-	const letters = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-	sum := sha256.Sum256([]byte(fmt.Sprint(parts)))
-	out := make([]byte, 10)
-	for i := range out {
-		out[i] = letters[int(sum[i])%len(letters)]
-	}
-	return string(out)
-}
-
-func uuid(of string) string {
-	h := seed(of, "uuid")
-	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[:8], h[8:12], h[13:16], h[17:20], h[20:32])
-}
-
-// mac is a globally administered unicast address made from the name.
-func mac(of, slot string, port int) string {
-	sum := sha256.Sum256([]byte(fmt.Sprint(of, slot, port)))
-	return net.HardwareAddr{0xb8, sum[0], sum[1], sum[2], sum[3], sum[4]}.String()
 }

@@ -2,14 +2,10 @@ package bmcsim
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -149,106 +145,12 @@ func (c *call) write() reply {
 	return failure(http.StatusMethodNotAllowed, "Base.1.18.OperationNotAllowed", "The HTTP method is not allowed on this resource.").with("Allow", "GET, HEAD")
 }
 
-func (c *call) read() reply {
-	if c.path == "/redfish" {
-		return jsonReply(http.StatusOK, object{"v1": "/redfish/v1/"})
-	}
-	for key := range c.r.URL.Query() {
-		if strings.HasPrefix(key, "$") || key == "only" || key == "excerpt" {
-			return failure(http.StatusNotImplemented, "Base.1.18.QueryNotSupported", "Querying is not supported by the implementation.", key)
-		}
-	}
-	if out, ok := c.odata(); ok {
-		return out
-	}
-	if out, ok := c.monitor(); ok {
-		return out
-	}
-	raw, etag, ok := c.b.lookup(c.path)
-	if !ok {
-		return notFound(c.path)
-	}
-	status, typ := c.b.kind(c.path)
-	out := reply{status: status, raw: raw}
-	if etag = c.b.spec.Quirks.tag(etag); etag != "" {
-		out = out.with("ETag", etag)
-	}
-	if match := c.r.Header.Get("If-None-Match"); match != "" && etag != "" && match == etag {
-		return empty(http.StatusNotModified).with("ETag", etag)
-	}
-	return c.describe(out, typ)
-}
-
-func (b *BMC) lookup(path string) (raw []byte, etag string, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.tree.get(path, !b.capture)
-}
-
-// kind is the status and the type of what is at a path.
-func (b *BMC) kind(path string) (int, string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.tree[path]
-	switch {
-	case r == nil:
-		return http.StatusOK, ""
-	case r.status != 0:
-		return r.status, ""
-	}
-	return http.StatusOK, str(r.body, "@odata.type")
-}
-
 // decode reads a JSON object from the body.
 func (c *call) decode(into any) (reply, bool) {
 	if err := json.NewDecoder(c.r.Body).Decode(into); err != nil && !errors.Is(err, io.EOF) {
 		return failure(http.StatusBadRequest, "Base.1.18.MalformedJSON", "The request body submitted was malformed JSON: "+err.Error()), false
 	}
 	return reply{}, true
-}
-
-// send writes a reply, with the faults that act on it.
-func (c *call) send(out reply) {
-	if c.fault != nil {
-		var done bool
-		if out, done = c.faultAfter(out); done {
-			return
-		}
-	}
-	if out.status == 0 {
-		c.reset()
-		return
-	}
-	h := c.w.Header()
-	for k, v := range out.header {
-		h[k] = v
-	}
-	h.Set("OData-Version", "4.0")
-	if skew := c.b.spec.Quirks.ClockSkew; skew != 0 {
-		h.Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
-	}
-	h.Set("Cache-Control", "no-cache")
-	h.Set("Server", "rackwright-bmcsim")
-	if len(out.raw) > 0 && h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "application/json")
-	}
-	if out.status != http.StatusNoContent && out.status != http.StatusNotModified {
-		h.Set("Content-Length", strconv.Itoa(len(out.raw)))
-	}
-	if c.b.spec.Quirks.CloseAfterReply {
-		h.Set("Connection", "close")
-	}
-	c.w.WriteHeader(out.status)
-	_, _ = c.w.Write(out.raw) // a client that went away is its own affair
-}
-
-// reset ends the connection with a TCP reset.
-func (c *call) reset() {
-	conn, _ := c.r.Context().Value(connKey{}).(net.Conn)
-	if t, ok := conn.(*tls.Conn); ok {
-		abort(t.NetConn())
-	}
-	panic(http.ErrAbortHandler) // net/http's own way to drop a connection without an answer
 }
 
 // enter counts a request in; false: the fleet is closing.
@@ -277,19 +179,4 @@ func (b *BMC) leave(writes bool) {
 	if writes {
 		b.writers--
 	}
-}
-
-// tag turns the right ETag into the variant of the quirk.
-func (q Quirks) tag(etag string) string {
-	switch q.ETag {
-	case "weak":
-		return "W/" + etag
-	case "unquoted":
-		return strings.Trim(etag, `"`)
-	case "header-differs":
-		return fmt.Sprintf("%q", "h-"+strings.Trim(etag, `"`))
-	case "none":
-		return ""
-	}
-	return etag
 }
