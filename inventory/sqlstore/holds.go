@@ -32,8 +32,7 @@ func (s *Store) Hold(ctx context.Context, on inventory.Subject, h inventory.Hold
 		}
 		h.Since = inventory.FromMillis(h.Since.UnixMilli())
 		if err := t.editHolds(ctx, on, func(held []inventory.Hold) ([]inventory.Hold, error) {
-			held = slices.DeleteFunc(held, func(x inventory.Hold) bool { return x.Name == h.Name })
-			return append(held, h), nil
+			return again(held, h, on)
 		}); err != nil {
 			return err
 		}
@@ -88,6 +87,21 @@ func (t *tx) editHolds(ctx context.Context, on inventory.Subject, edit func([]in
 		return t.saveRack(ctx, &r)
 	}
 	return fmt.Errorf("%s cannot be held; hold a node or a rack: %w", on, inventory.ErrInvalid)
+}
+
+// again adds a hold, or renews one by the same holder. Somebody else's stays
+// theirs: who could take it over could also lift it (lifecycle.md §5).
+func again(held []inventory.Hold, h inventory.Hold, on inventory.Subject) ([]inventory.Hold, error) {
+	i := slices.IndexFunc(held, func(x inventory.Hold) bool { return x.Name == h.Name })
+	switch {
+	case i < 0:
+		return append(held, h), nil
+	case held[i].By == h.By:
+		return append(slices.Delete(slices.Clone(held), i, i+1), h), nil
+	case h.Name == inventory.HoldSafetyLatch, h.By == "": // the latch never waits, and the engine has what it wants
+		return held, nil
+	}
+	return held, fmt.Errorf("%s is on hold %s by %s since %s already (%s): %w", on, h.Name, held[i].By, held[i].Since.UTC().Format("2006-01-02 15:04"), held[i].Reason, inventory.ErrConflict)
 }
 
 // Lift implements inventory.Recorder. An empty person is the engine itself,

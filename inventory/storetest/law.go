@@ -120,6 +120,15 @@ func testHolds(t *testing.T, open Opener) {
 	want(t, s.Lift(t.Context(), on, inventory.HoldSafetyLatch, "ann", "it is dry"), inventory.ErrDenied)
 	ok(t, s.Lift(t.Context(), on, inventory.HoldSafetyLatch, "fay", "it is dry"))
 	want(t, s.Lift(t.Context(), on, inventory.HoldSafetyLatch, "fay", "again"), inventory.ErrNotFound)
+	// Who could take over somebody's hold could lift it.
+	h := inventory.Hold{Name: inventory.HoldMaintenance, Reason: "new fan", By: "ann"}
+	ok(t, s.Hold(t.Context(), on, h))
+	h.Reason = "two new fans"
+	ok(t, s.Hold(t.Context(), on, h))
+	h.By = "fay"
+	want(t, s.Hold(t.Context(), on, h), inventory.ErrConflict)
+	want(t, s.Lift(t.Context(), on, inventory.HoldMaintenance, "fay", "mine now"), inventory.ErrDenied)
+	ok(t, s.Lift(t.Context(), on, inventory.HoldMaintenance, "ann", "done"))
 }
 
 func testRequests(t *testing.T, open Opener) {

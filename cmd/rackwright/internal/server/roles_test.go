@@ -20,6 +20,9 @@ const (
 	nobody    = ""
 )
 
+// slots are one for each who may set a hold: nobody takes over another's.
+var slots = map[string]string{"tess": "A12/C01", "fay": "A12/C02", "wes": "A12/C03", "auto": "A12/C04", "vic": "A12/C01", "ada": "A12/C01", "adam": "A12", "foreignvendor": "A12/C01", "foreignacceptor": "A12/C01"}
+
 // staff is one person a letter; vendor and acceptor are bound to rack A12.
 var staff = map[byte]struct {
 	id   string
@@ -51,7 +54,7 @@ func table(ids map[string]string) []endpoint {
 		{route: "GET /v1/findings", may: everybody},
 		{route: "GET /v1/findings", path: "/v1/findings?rack=A12", may: everybody, rack: true},
 		{route: "POST /v1/findings/{finding}/disposition", path: "/v1/findings/FINDING/disposition", body: `{"disposition":"extra"}`, may: "twd", rack: true},
-		{route: "POST /v1/holds", body: `{"on":"A12","name":"maintenance","reason":"table"}`, may: "tfwud", rack: true},
+		{route: "POST /v1/holds", body: `{"on":"HELD","name":"maintenance","reason":"table"}`, may: "tfwud", rack: true},
 		{route: "POST /v1/holds/release", body: `{"on":"A12/C02","name":"vendor-hold","reason":"table"}`, may: "tfwud", status: 404, rack: true},
 		{route: "POST /v1/holds/release", body: `{"on":"A12/C03","name":"safety-latch","reason":"sensor reads clear"}`, may: "f", rack: true},
 		{route: "GET /v1/key", may: everybody},
@@ -138,7 +141,7 @@ func TestRolesOnEveryEndpoint(t *testing.T) {
 func (s *site) ask2(t *testing.T, who, method, path string, row endpoint) answer {
 	t.Helper()
 	before := s.entriesBy(t, who)
-	a := s.ask(t, s.tokens[who], method, strings.ReplaceAll(path, "FINDING", s.findings[who]), row.body)
+	a := s.ask(t, s.tokens[who], method, strings.ReplaceAll(path, "FINDING", s.findings[who]), strings.ReplaceAll(row.body, "HELD", slots[who]))
 	if after := s.entriesBy(t, who); a.status >= 400 && before != after {
 		t.Errorf("%s as %s got %d and wrote %d entries, before %d", row.route, who, a.status, after, before)
 	}
@@ -180,7 +183,7 @@ func (s *site) foreign(t *testing.T, row endpoint, method, path string) {
 			continue
 		}
 		ghostly := strings.NewReplacer("A12", "Z99", s.run, "01NOSUCHRUN", s.plan, noSuchPlan, "FINDING", "01NOSUCHFINDING")
-		ghost := s.ask(t, s.tokens[who], method, ghostly.Replace(path), ghostly.Replace(row.body))
+		ghost := s.ask(t, s.tokens[who], method, ghostly.Replace(path), ghostly.Replace(strings.ReplaceAll(row.body, "HELD", slots[who])))
 		if got, want := blank(t, a, "A12", s.run, s.plan, s.findings[who]), blank(t, ghost, "Z99", "01NOSUCHRUN", noSuchPlan, "01NOSUCHFINDING"); got != want {
 			t.Errorf("%s: %s can tell a foreign rack from none:\n%s\n%s", row.route, who, got, want)
 		}
