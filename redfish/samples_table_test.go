@@ -56,7 +56,9 @@ func (c sampleCase) String() string {
 func TestSamplesTable(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "\n%-38s %-8s %5s %6s %5s  %s\n", "tree", "class", "ours", "indep.", "diff", "explained by")
+	readings, rows, differing := 0, 0, 0
 	for _, c := range sampleCases(t) {
+		readings++
 		o, notes, err := observeSample(t, c)
 		f, openErr := os.Open(filepath.Join(samplesDir, c.tree, "resources.jsonl"))
 		if openErr != nil {
@@ -74,6 +76,9 @@ func TestSamplesTable(t *testing.T) {
 				continue
 			}
 			why := explained[c.String()][class]
+			if rows++; ours != indep {
+				differing++
+			}
 			fmt.Fprintf(&table, "%-38s %-8s %5d %6d %5d  %s\n", name, class, ours, indep, ours-indep, sentence(why))
 			checkRow(t, c, class, ours-indep, why, notes)
 			name = ""
@@ -81,6 +86,8 @@ func TestSamplesTable(t *testing.T) {
 		fmt.Fprintf(&table, "%-38s %-8s %s\n", name, "", outcome(o, err))
 		checkOutcome(t, c, err)
 	}
+	fmt.Fprintf(&table, "%d trees, %d readings, %d rows, %d with a difference, each explained by a rule unless the test failed\n",
+		len(sampleNames(t)), readings, rows, differing)
 	t.Log(table.String())
 }
 
