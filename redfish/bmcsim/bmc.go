@@ -4,8 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -74,7 +73,7 @@ func (b *BMC) start() error {
 			return nil
 		}}
 	b.raw = &listener{Listener: ln, open: map[net.Conn]bool{}}
-	b.server = &http.Server{Handler: b, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
+	b.server = &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(b.fleet.options.Log.Handler(), slog.LevelDebug), ReadHeaderTimeout: time.Minute,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }}
 	b.running.Go(func() { _ = b.server.Serve(tls.NewListener(b.raw, config)) }) // ends with ErrServerClosed
 	if b.spec.PowerOn {
