@@ -176,14 +176,15 @@ func (b *broker) proveLogin(ctx context.Context, user string, secret inventory.S
 		return err
 	}
 	if s.mustChange {
-		return &Error{Op: "prove the password", Endpoint: b.name, Err: fmt.Errorf("%w: the BMC took the new password and still wants it changed", ErrAuth), Hint: hintRotate}
+		return &Error{Op: "prove the password", Endpoint: b.name, Err: fmt.Errorf("%w: %w", ErrAuth, ErrChangeRequired), Hint: hintRotate}
 	}
 	return nil
 }
 
 // Prove sends one login with this secret, under the lock-out guard, and nothing
 // else: the read-back of a password change. On success that login is the
-// session of the BMC from now on. ErrAuth: it is not this secret.
+// session of the BMC from now on. ErrAuth: it is not this secret; with
+// ErrChangeRequired: it is, and the BMC wants it changed before anything else.
 func (d *Dialer) Prove(ctx context.Context, ep inventory.Endpoint, user string, secret inventory.Secret) error {
 	b, _, err := d.broker(ep)
 	if err != nil {

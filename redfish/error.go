@@ -12,6 +12,9 @@ var (
 	// ErrAuth: the BMC refused the credentials, or wants the password changed
 	// first (Hint says which). Stop all callers of this BMC.
 	ErrAuth = errors.New("not authorised")
+	// ErrChangeRequired: the BMC took the password and wants it changed before
+	// anything else. It is an ErrAuth too.
+	ErrChangeRequired = errors.New("the BMC took the password and wants it changed first")
 	// ErrLocked: our own lock-out guard sends no further login now. It is an
 	// ErrAuth too; Wait says when one probe is allowed.
 	ErrLocked = errors.New("held back by the lock-out guard")

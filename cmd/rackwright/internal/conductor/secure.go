@@ -195,7 +195,7 @@ func (m *Secure) readBack(ctx context.Context, t Turn, op inventory.Operation, s
 		return m.held(t, op, s, err)
 	}
 	switch err := m.login(ctx, t, s.Old); {
-	case err == nil:
+	case err == nil, errors.Is(err, redfish.ErrChangeRequired): // a factory password: taken, and nothing else is
 		op.Attempt++
 		return m.settled(op, s, id, inventory.OutcomeFailed, "read back: the old password still works", 0)
 	case !errors.Is(err, redfish.ErrAuth):
