@@ -55,20 +55,32 @@ func TestSessionLimit(t *testing.T) {
 	}
 }
 
+// rewind puts the last use of every session and the end of every lock into the past.
+func rewind(b *BMC, d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.sessions {
+		s.used = s.used.Add(-d)
+	}
+	for _, a := range b.accounts {
+		a.lockedUntil = a.lockedUntil.Add(-d)
+	}
+}
+
 func TestSessionIdles(t *testing.T) {
-	_, p := rig(t, ProfileX86, func(s *Spec) { s.Access.SessionTimeout = 80 * time.Millisecond })
+	_, p := rig(t, ProfileX86, func(s *Spec) { s.Access.SessionTimeout = time.Hour })
 	p.login()
-	for range 5 { // each use refreshes
-		time.Sleep(30 * time.Millisecond)
+	for range 3 { // each use refreshes
+		rewind(p.b, 50*time.Minute)
 		p.get(systems)
 	}
-	time.Sleep(150 * time.Millisecond)
+	rewind(p.b, 61*time.Minute)
 	p.want(401, "GET", systems, nil)
 	equal(t, "live", p.b.Counters().SessionsLive, 0)
 }
 
 func TestLockOut(t *testing.T) {
-	_, p := rig(t, ProfileX86, func(s *Spec) { s.Access.LockThreshold, s.Access.LockDuration = 3, 200*time.Millisecond })
+	_, p := rig(t, ProfileX86, func(s *Spec) { s.Access.LockThreshold, s.Access.LockDuration = 3, time.Hour })
 	right := object{"UserName": p.b.spec.User, "Password": p.b.spec.Password}
 	for range 3 {
 		p.want(401, "POST", sessions, object{"UserName": p.b.spec.User, "Password": "wrong-one"})
@@ -80,7 +92,7 @@ func TestLockOut(t *testing.T) {
 	c := p.b.Counters()
 	equal(t, "wrong, locked out, refused while locked", []int{c.WrongLogins, c.Lockouts, c.LockedLogins}, []int{3, 1, 1})
 	equal(t, "secrets", len(c.WrongBySecret), 1)
-	time.Sleep(250 * time.Millisecond)
+	rewind(p.b, 61*time.Minute)
 	p.want(201, "POST", sessions, right)
 	p.want(401, "POST", sessions, object{"UserName": p.b.spec.User, "Password": "wrong-two"})
 	p.want(201, "POST", sessions, right) // a good login starts the count again
