@@ -152,3 +152,21 @@ func TestOpenBMCProviderRefusesASelfSignedServer(t *testing.T) {
 		t.Errorf("%d logins and %v reached an untrusted server", opened, f.log)
 	}
 }
+
+// TestProviderStaysOnItsBMC: the token goes nowhere else, whatever bmclib asks.
+func TestProviderStaysOnItsBMC(t *testing.T) {
+	other := newFake(t)
+	_, d, ep := openbmcFake(t)
+	b := dial(t, d, ep, free)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, other.URL+"/redfish/v1/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := b.provider(t.Context(), "update").client().Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, ErrUnsupported) || len(other.log) != 0 {
+		t.Errorf("%v, and %v arrived elsewhere", err, other.log)
+	}
+}

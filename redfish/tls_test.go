@@ -1,18 +1,23 @@
 package redfish
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log"
 	"math/big"
 	"net"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -195,5 +200,39 @@ func TestResumedHandshakesAreJudgedToo(t *testing.T) {
 	b.broker.trust.confirm(inventory.DigestOf([]byte("another key")))
 	if _, err := b.get(soon(t), systemURI); !errors.Is(err, ErrPin) {
 		t.Errorf("got %v, want ErrPin on a resumed connection", err)
+	}
+}
+
+// TestNoPoolIsNotTheSystemsPool runs in a process whose system authorities are
+// ours: a client that took them would connect, and one that was given none must
+// not.
+func TestNoPoolIsNotTheSystemsPool(t *testing.T) {
+	const marker = "RACKWRIGHT_TEST_SYSTEM_POOL"
+	if os.Getenv(marker) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestNoPoolIsNotTheSystemsPool$", "-test.v")
+		dir := t.TempDir()
+		cmd.Env = append(os.Environ(), marker+"=1", "SSL_CERT_DIR="+dir, "SSL_CERT_FILE="+filepath.Join(dir, "ca.pem"))
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	ca := issue(t, nil, func(c *x509.Certificate) { c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign })
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Leaf.Raw})
+	if err := os.WriteFile(os.Getenv("SSL_CERT_FILE"), block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := newFakeWith(t, issue(t, &ca, nil))
+	conn, err := (&tls.Dialer{}).DialContext(context.Background(), "tcp", f.Listener.Addr().String())
+	if err != nil {
+		t.Fatalf("the system's pool is not ours, so this proves nothing: %v", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	d, _ := newDialer(t)
+	d.Trust = TrustCA
+	if _, err := d.Dial(soon(t), f.endpoint(), nil); err == nil {
+		t.Error("no pool means the system's authorities")
 	}
 }

@@ -325,7 +325,7 @@ func TestNothingLeavesThisBMC(t *testing.T) {
 	if _, err := b.get(soon(t), "/home"); err != nil {
 		t.Errorf("a redirect at home: %v", err)
 	}
-	if _, err := b.post(soon(t), call{op: "x"}, "/home", map[string]any{}); err == nil || f.count("POST "+resetURI) != 0 {
+	if _, err := b.post(soon(t), call{op: "x"}, "/home", nil); err == nil || f.count("POST "+resetURI) != 0 {
 		t.Errorf("a redirected write was sent again: %v", err)
 	}
 }
