@@ -53,6 +53,7 @@ var rooms = map[string][]string{
 	internal + "virtualrack":     {"redfish/bmcsim", "pxe/romsim", "images/burnin", "images/burnin/*", "inventory"},
 	internal + "imagebuild":      {"inventory", "images"},
 	internal + "agentbin":        {},
+	internal + "killtest":        {},
 	internal + "doctor":          {internal + "config", "inventory", "inventory/sqlstore"},
 }
 
@@ -86,6 +87,7 @@ var testsMay = map[string][]string{
 	internal + "conductor":   {"inventory/storetest", internal + "virtualrack", "redfish/bmcsim", "pxe/romsim", "images/burnin/*", "inventory/sqlstore", "inventory/storetest/*", "inventory/intake"},
 	internal + "server":      {"redfish/bmcsim", "pxe/romsim", internal + "*", "inventory/storetest/*"},
 	internal + "virtualrack": {internal + "*", "inventory/*", "redfish", "pxe", "images"},
+	internal + "killtest":    {internal + "*", "inventory", "inventory/*", "redfish/bmcsim"},
 	internal + "imagebuild":  {"cmd/rackwright/internal/*", "images/burnin", "images/burnin/*", "inventory/sqlstore", "inventory/storetest/*"},
 }
 

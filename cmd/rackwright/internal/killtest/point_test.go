@@ -1,0 +1,228 @@
+package killtest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/client"
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/virtualrack"
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/redfish/bmcsim"
+)
+
+// blow says when the server is killed. The zero blow never is.
+type blow struct {
+	at       int
+	phase    string
+	mutation bool // counts the BMCs' mutating requests, not commits
+}
+
+func (b blow) String() string {
+	switch {
+	case b.at == 0:
+		return "undisturbed"
+	case b.mutation:
+		return fmt.Sprintf("%s request %d", b.phase, b.at)
+	}
+	return fmt.Sprintf("%s commit %d", b.phase, b.at)
+}
+
+// ending is how one journey went.
+type ending struct {
+	blow
+	fired   bool
+	name    string   // what the server was doing
+	work    []string // its commits up to the kill, or all
+	faults  []string // what lifecycle.md §15 forbids
+	state   state
+	took    time.Duration
+	resumed time.Duration // from the kill to the first commit of the next process
+	writes  int           // mutating requests seen
+	dir     string
+}
+
+// patience is how long a journey may take. It is not an assertion of speed.
+const patience = 30 * time.Second
+
+// walk takes one rack from the prepared record to burned_in with one blow, and
+// judges what is left.
+func (l *lane) walk(t *testing.T, b blow, lied string) ending {
+	t.Helper()
+	begun := time.Now()
+	out := ending{blow: b, dir: t.TempDir()}
+	data := filepath.Join(out.dir, "data")
+	if err := os.CopyFS(data, os.DirFS(l.data)); err != nil {
+		t.Fatal(err)
+	}
+	private(t, data)
+	r := l.rack(t, filepath.Join(out.dir, "machines"), bmcsim.Options{})
+	defer func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	r.Connect(l.network(t))
+	o := order{Config: l.settings(data, l.database(t), l.tokens["key"]), Lie: lied, Log: filepath.Join(out.dir, "commits"), Debug: filepath.Join(out.dir, "log")}
+	if !b.mutation {
+		o.Kill, o.Phase = b.at, b.phase
+	}
+	p := start(t, o)
+	if b.mutation {
+		if err := r.Fleet().Arm(bmcsim.Kill{N: b.at, Phase: b.phase, PID: p.cmd.Process.Pid}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Kill, o.Log = 0, filepath.Join(out.dir, "commits-after")
+	c := crew{l: l, p: p}
+	for end := begun.Add(patience); ; time.Sleep(30 * time.Millisecond) {
+		if c.p.ended() && !out.fired {
+			if !c.p.killed() {
+				t.Fatalf("%s: the server ended by itself: %v\n%s", b, c.p.err, tail(o.Debug))
+			}
+			out.fired = true
+			died := time.Now()
+			c.p = start(t, o)
+			c.client = nil
+			out.resumed = time.Since(died)
+		}
+		if c.p.ended() {
+			out.faults = append(out.faults, fmt.Sprintf("the second process ended by itself: %v: %s", c.p.err, tail(o.Debug)))
+			break
+		}
+		if c.work(t.Context()) {
+			break
+		}
+		if time.Now().After(end) {
+			out.faults = append(out.faults, fmt.Sprintf("not over in %s: %s", patience, c.where))
+			break
+		}
+	}
+	if err := c.p.stop(); err != nil {
+		out.faults = append(out.faults, err.Error())
+	}
+	out.took = time.Since(begun)
+	out.work = commits(t, out.dir)
+	out.name = out.label(r)
+	for _, m := range r.Fleet().Mutations() {
+		out.writes = max(out.writes, m.N)
+	}
+	out.judge(t, l, r, o)
+	return out
+}
+
+func (e ending) label(r *virtualrack.Rack) string {
+	last := ""
+	if len(e.work) > 0 {
+		last = e.work[len(e.work)-1]
+	}
+	if e.mutation {
+		for _, m := range r.Fleet().Mutations() {
+			if m.N == e.at {
+				return m.Method + " " + m.Path
+			}
+		}
+		return "after " + last
+	}
+	return last
+}
+
+// private gives the copy the modes that the server insists on.
+func private(t *testing.T, data string) {
+	t.Helper()
+	err := filepath.Walk(data, func(path string, info os.FileInfo, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case info.IsDir():
+			return os.Chmod(path, 0o700)
+		}
+		return os.Chmod(path, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tail(file string) string {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw[max(0, len(raw)-2000):])
+}
+
+// crew is the one person of the matrix: she asks for the bring-up until she has
+// an answer, and then looks.
+type crew struct {
+	l      *lane
+	p      *process
+	client *client.Client
+	asked  bool
+	where  string
+}
+
+// work does what a person does now; true: the rack is where it should be.
+func (c *crew) work(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if c.client == nil {
+		var err error
+		if c.client, err = c.p.client(inventory.NewSecret(c.l.tokens["tess"])); err != nil {
+			c.where = err.Error()
+			return false
+		}
+	}
+	if !c.asked {
+		args, err := json.Marshal(map[string]any{"baselines": []string{"kill@1"}, "plan": "smoke", "image": "burnin"})
+		if err == nil {
+			_, err = c.client.Start(ctx, "kill-bring-up", false, api.StartRequest{Op: inventory.OpBringUp, Racks: []string{rackName}, Args: args})
+		}
+		c.asked = err == nil
+		c.where = fmt.Sprint(err)
+		return false
+	}
+	d, err := c.client.Rack(ctx, rackName)
+	if err != nil {
+		c.where = err.Error()
+		return false
+	}
+	return c.over(d)
+}
+
+// over: the rack and every node are burned in and nothing runs.
+func (c *crew) over(d api.RackDetail) bool {
+	done := d.Milestone == inventory.RackBurnedIn
+	c.where = "rack " + string(d.Milestone)
+	for _, s := range d.Slots {
+		done = done && s.Node.Milestone == inventory.NodeBurnedIn && s.Node.Operation == nil
+		c.where += fmt.Sprintf("; %s %s", s.Slot.Path, s.Node.Milestone)
+		if op := s.Node.Operation; op != nil {
+			c.where += fmt.Sprintf(" %s %s: %s", op.Kind, op.Step, op.Detail)
+		}
+	}
+	for _, b := range d.Blockers {
+		c.where += "; " + inventory.Sentence(b.Fix, b.Args)
+	}
+	return done
+}
+
+var errNoDatabase = errors.New("no database")
+
+// database is a fresh copy of the prepared one, or empty for SQLite.
+func (l *lane) database(t *testing.T) string {
+	t.Helper()
+	if l.dsn == "" {
+		return ""
+	}
+	if l.clone == nil {
+		t.Fatal(errNoDatabase)
+	}
+	return l.clone(t)
+}
