@@ -3,6 +3,8 @@ package imagebuild
 import (
 	"bytes"
 	"context"
+	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,8 +44,8 @@ type Result struct {
 // Build makes the image. Errors: inventory.ErrInvalid for packages that do not
 // fit the lock or each other, inventory.ErrNotFound for what is missing.
 func Build(ctx context.Context, o Options) (Result, error) {
-	if d, err := dynamicOf(o.Agent); err != nil || len(o.Agent) == 0 || d.interp != "" || !bytes.HasPrefix(o.Agent, []byte("\x7fELF")) {
-		return Result{}, fmt.Errorf("rackagent of %d bytes is no static program for Linux on amd64 (%v): use make build: %w", len(o.Agent), err, inventory.ErrInvalid)
+	if err := static(o.Agent); err != nil {
+		return Result{}, err
 	}
 	p, packed, err := o.gather(ctx)
 	if err != nil {
@@ -77,6 +79,21 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	}
 	r.Version = k.pkg.Version + "." + inventory.DigestOf(lock).Hex()[:8]
 	return r, r.pack(entries(packed, k, o.Agent))
+}
+
+// static refuses an agent that would need a library of the image.
+func static(agent []byte) error {
+	d, err := dynamicOf(agent)
+	switch {
+	case !bytes.HasPrefix(agent, []byte(elf.ELFMAG)):
+		err = errors.New("it is no program")
+	case err == nil && (d.interp != "" || len(d.needed) > 0):
+		err = fmt.Errorf("it needs %s%v", d.interp, d.needed)
+	}
+	if err != nil {
+		return fmt.Errorf("rackagent of %d bytes is no static program for Linux on amd64 (%w): use make build: %w", len(agent), err, inventory.ErrInvalid)
+	}
+	return nil
 }
 
 // gather opens the packages and walks the closure, fetching what lacks.

@@ -57,6 +57,7 @@ func TestRefusals(t *testing.T) {
 		}, "package a.deb: ", nil},
 		{"no agent", func(_ *testing.T, _ string, o *Options) { o.Agent = nil }, "use make build", inventory.ErrInvalid},
 		{"text as agent", func(_ *testing.T, _ string, o *Options) { o.Agent = []byte("#!/bin/sh\n") }, "no static program", inventory.ErrInvalid},
+		{"agent with libraries", func(_ *testing.T, _ string, o *Options) { o.Agent = program64("libc.so.6") }, "it needs [libc.so.6]", inventory.ErrInvalid},
 		{"lock differs", func(t *testing.T, dir string, o *Options) {
 			r, err := Build(t.Context(), *o)
 			if err != nil {
