@@ -3,5 +3,5 @@
 // RACKWRIGHT_TEST_DSN names another server instead. It never skips: a missing
 // PostgreSQL is a failure that says what to install.
 //
-// Entry points: [Start], [Cluster.Database].
+// Entry points: [Start], [Cluster.Database], [Cluster.Clone].
 package pgtest

@@ -128,14 +128,43 @@ func (c *Cluster) ready(ctx context.Context) error {
 }
 
 // Database makes an empty database and returns its DSN.
-func (c *Cluster) Database(ctx context.Context) (string, error) {
+func (c *Cluster) Database(ctx context.Context) (string, error) { return c.create(ctx, "") }
+
+// Clone makes a database with the content of another one, by its DSN. Nobody
+// may be connected to that one.
+func (c *Cluster) Clone(ctx context.Context, dsn string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", fmt.Errorf("DSN: %w", err)
+	}
+	return c.create(ctx, " TEMPLATE "+strings.TrimPrefix(u.Path, "/"))
+}
+
+// Drop removes a database by its DSN, whoever is connected to it.
+func (c *Cluster) Drop(ctx context.Context, dsn string) error {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return fmt.Errorf("DSN: %w", err)
+	}
+	db, err := sql.Open("pgx", c.admin)
+	if err != nil {
+		return fmt.Errorf("PostgreSQL: %w", err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, "DROP DATABASE "+strings.TrimPrefix(u.Path, "/")+" WITH (FORCE)"); err != nil {
+		return fmt.Errorf("drop %s: %w", u.Path, err)
+	}
+	return nil
+}
+
+func (c *Cluster) create(ctx context.Context, how string) (string, error) {
 	db, err := sql.Open("pgx", c.admin)
 	if err != nil {
 		return "", fmt.Errorf("PostgreSQL: %w", err)
 	}
 	defer db.Close()
 	name := fmt.Sprintf("rw_%d_%d", os.Getpid(), c.count.Add(1))
-	if _, err := db.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+	if _, err := db.ExecContext(ctx, "CREATE DATABASE "+name+how); err != nil {
 		return "", fmt.Errorf("database %s: %w", name, err)
 	}
 	u, err := url.Parse(c.admin)
