@@ -114,7 +114,7 @@ func writable(dir string) (string, error) {
 		return "", err
 	}
 	detail := dir
-	if nearest(dir) != dir && !filepath.IsAbs(dir) || nearest(dir) != filepath.Clean(dir) && filepath.IsAbs(dir) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		detail += " (serve makes it)"
 	}
 	return detail, errors.Join(f.Close(), os.Remove(f.Name()))

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/sqlstore"
@@ -57,7 +58,7 @@ func TestStoryChild(t *testing.T) {
 
 func tryOpen(t *testing.T, dsn string) (*sqlstore.Store, error) {
 	t.Helper()
-	return sqlstore.Open(t.Context(), sqlstore.Options{DSN: dsn, Site: "ams1", Lease: storetest.Lease, Grace: storetest.Grace})
+	return sqlstore.Open(t.Context(), sqlstore.Options{DSN: dsn, Site: "ams1", Lease: 400 * time.Millisecond, Grace: 100 * time.Millisecond})
 }
 
 func open(t *testing.T, dsn string) *sqlstore.Store {

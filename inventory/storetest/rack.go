@@ -12,10 +12,10 @@ import (
 )
 
 // Lease and Grace are what the suite wants a store to be opened with: short
-// enough to expire within a test.
+// enough to expire within a test, long enough for a slow machine.
 const (
-	Lease = 400 * time.Millisecond
-	Grace = 100 * time.Millisecond
+	Lease = 1500 * time.Millisecond
+	Grace = 200 * time.Millisecond
 )
 
 // Opener opens a store on the same record each time it is called within one

@@ -26,7 +26,11 @@ func Story(ctx context.Context, s inventory.Store, done func(step string)) error
 		{"people", storyPeople}, {"expect", storyExpect}, {"papers", storyPapers}, {"received", storyReceived}, {"request", storyRequest},
 		{"finding", storyFinding}, {"hold", storyHold}, {"waiver", storyWaiver}, {"flash", storyFlash}, {"network", storyNetwork},
 	} {
-		if err := step.do(ctx, s); err != nil {
+		err := step.do(ctx, s)
+		for again := 0; errors.Is(err, inventory.ErrStale) && again < 20; again++ { // a slow machine lost its claim: drop everything, look again
+			err = step.do(ctx, s)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		done(step.name)

@@ -170,6 +170,7 @@ func testLocks(t *testing.T, open Opener) {
 	ok(t, err)
 	ok(t, s.Lock(t.Context(), ca, a))
 	ok(t, s.Lock(t.Context(), ca, a))
+	ok(t, s.Apply(t.Context(), ca, inventory.Change{Operation: &inventory.Operation{Run: run, Kind: inventory.OpFirmware, Step: "upload"}})) // the lock is the run's, not the claim's
 	cr := claim(t, s, "one", rack)
 	_, err = s.StartRun(t.Context(), cr, inventory.OpRackTest, "", "")
 	ok(t, err)

@@ -218,7 +218,7 @@ func TestExtend(t *testing.T) {
 		uploads := 0
 		step := func(ctx context.Context, t conductor.Turn) (conductor.Result, error) {
 			if t.Subject() != b.on("C01") {
-				return conductor.Result{Wait: 20 * time.Second}, nil
+				return conductor.Result{Wait: time.Minute}, nil
 			}
 			uploads++
 			long, done := t.Extend(ctx)

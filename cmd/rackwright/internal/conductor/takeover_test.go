@@ -82,13 +82,13 @@ func TestTwoConductors(t *testing.T) {
 			return conductor.Result{Wait: 10 * time.Second}, nil
 		}
 		one, two := b.conductor("one", nil, step), b.conductor("two", nil, step)
-		b.run(6*time.Minute, one, two)
-		if turns["one"] < 60 || turns["two"] < 60 {
+		b.run(3*time.Minute, one, two)
+		if turns["one"] < 30 || turns["two"] < 30 {
 			t.Errorf("the work was not shared: %v", turns)
 		}
 		before := turns["two"]
 		begun := time.Now()
-		b.run(6*time.Minute, two) // one is gone
+		b.run(4*time.Minute, two) // one is gone
 		alone := map[inventory.Subject]bool{}
 		for on, at := range b.turns {
 			alone[on] = at[len(at)-1].After(begun.Add(2 * time.Minute))
@@ -98,7 +98,7 @@ func TestTwoConductors(t *testing.T) {
 				t.Errorf("%s was left behind with its holder", on)
 			}
 		}
-		if len(alone) != 4*4 || turns["two"]-before < 100 {
+		if len(alone) != 4*4 || turns["two"]-before < 80 {
 			t.Errorf("%d subjects, %d turns alone", len(alone), turns["two"]-before)
 		}
 	})

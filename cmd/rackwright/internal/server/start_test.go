@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -140,13 +141,22 @@ func TestStreamStartsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	seen := make(chan inventory.Entry, 1)
+	d, err := s.as(t, "vic").Rack(t.Context(), "A12")
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		time.Sleep(100 * time.Millisecond)
 		if a := s.ask(t, s.tokens["tess"], http.MethodPost, "/v1/holds", `{"on":"A12","name":"maintenance","reason":"look"}`); a.status != http.StatusOK {
 			t.Errorf("hold: %d %s", a.status, a.body)
 		}
 	}()
-	err := s.as(t, "vic").Watch(ctx, "A12", func(e inventory.Entry) bool { seen <- e; return false })
+	err = s.as(t, "vic").Watch(ctx, fmt.Sprintf("A12:%d", d.Head), func(e inventory.Entry) bool {
+		if e.Kind != "hold.set" {
+			return true
+		}
+		seen <- e
+		return false
+	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
