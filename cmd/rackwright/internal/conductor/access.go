@@ -109,9 +109,12 @@ func (a *Access) find(ctx context.Context, t Turn) (e inventory.Endpoint, ordere
 		e.Pin = root.Pin
 	}
 	name := credentialOf(root.Pin)
-	if _, _, err := a.open(ctx, name); err == nil {
+	switch c, _, err := a.open(ctx, name); {
+	case err == nil && c.Phase == phaseMade && c.Old != "":
+		e.Credential = c.Old // sealed, then the server died: no byte of the change has left
+	case err == nil:
 		e.Credential = name // the unit was secured before, wherever it sat
-	} else if !errors.Is(err, inventory.ErrNotFound) {
+	case !errors.Is(err, inventory.ErrNotFound):
 		return e, false, err
 	}
 	return e, sameUUID(home.UUID, root.UUID), nil
