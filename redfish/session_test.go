@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -355,4 +356,19 @@ func TestLogoutWaitsForALogin(t *testing.T) {
 	if err := <-dialled; !errors.Is(err, ErrUnreachable) {
 		t.Errorf("the caller got %v", err)
 	}
+}
+
+func TestNothingIsLeftRunning(t *testing.T) {
+	before := runtime.NumGoroutine()
+	f := newFake(t)
+	d, _ := newDialer(t)
+	b := dial(t, d, f.endpoint(), free)
+	if err := b.SetPower(soon(t), ActionOn); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	eventually(t, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 }
