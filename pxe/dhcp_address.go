@@ -33,9 +33,9 @@ type pool struct {
 func (x *exchange) pool(ctx context.Context) (pool, error) {
 	p := pool{taken: map[netip.Addr]bool{}}
 	p.scope, _ = x.s.scopeWith(x.r.Arrival.Subnet.Addr())
-	rows, err := x.s.deps.Store.Bound(ctx, p.scope.Subnet)
+	rows, err := x.s.bindings.get(ctx, x.s.deps.Store, p.scope.Subnet)
 	if err != nil {
-		return p, fmt.Errorf("bindings of %s: %w", p.scope.Subnet, err)
+		return p, err
 	}
 	for _, b := range rows {
 		switch {
@@ -145,11 +145,13 @@ func (x *exchange) confirmAddress(ctx context.Context, selecting bool) (inventor
 	}
 	b, err := x.s.deps.Store.Confirm(ctx, x.binding(p, want))
 	if errors.Is(err, inventory.ErrConflict) {
+		x.s.bindings.forget(p.scope.Subnet) // another server was faster
 		return inventory.Binding{}, "address is not free", nil
 	}
 	if err != nil {
 		return inventory.Binding{}, "", fmt.Errorf("confirm %s: %w", want, err)
 	}
+	x.s.bindings.put(b)
 	return b, "", nil
 }
 
@@ -175,6 +177,7 @@ func (x *exchange) decline(ctx context.Context) error {
 			Detail: "the machine found its own address in use: look who answers for it"})
 	}
 	x.s.seen.offer(x.r.MAC, netip.Addr{})
+	defer x.s.bindings.forget(p.scope.Subnet)
 	if err := x.s.deps.Store.Quarantine(ctx, a, declineQuarantine); err != nil {
 		return fmt.Errorf("quarantine %s: %w", a, err)
 	}
@@ -194,6 +197,7 @@ func (x *exchange) release(ctx context.Context) error {
 	}
 	x.s.counts.add(BranchReleased)
 	x.note(StageRequest, BranchReleased, p.own.Addr.String())
+	defer x.s.bindings.forget(p.scope.Subnet)
 	if err := x.s.deps.Store.Release(ctx, x.r.Hint); err != nil {
 		return fmt.Errorf("release %s: %w", p.own.Addr, err)
 	}

@@ -60,9 +60,11 @@ func (x *exchange) server() netip.Addr { return x.s.cfg.Endpoints.Server }
 // requested is option 50.
 func (x *exchange) requested() netip.Addr { return addr4(x.p.RequestedIPAddress()) }
 
-// learn remembers which machine uses an address, also where another server gives it.
+// learn remembers which machine uses an address that another server gives.
+// Where we give it only our own ACK counts: a REQUEST proves nothing, and the
+// address is what a boot token is bound to.
 func (x *exchange) learn() {
-	if x.p.MessageType() != dhcpv4.MessageTypeRequest {
+	if x.authoritative() || x.p.MessageType() != dhcpv4.MessageTypeRequest {
 		return
 	}
 	for _, a := range []netip.Addr{addr4(x.p.ClientIPAddr), x.requested()} {

@@ -3,7 +3,6 @@ package pxe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -176,9 +175,9 @@ func (x *fetch) foreign(ctx context.Context) (string, error) {
 			return "", nil
 		}
 		if sc, ok := x.s.scopeWith(x.from); ok {
-			rows, err := x.s.deps.Store.Bound(ctx, sc.Subnet)
+			rows, err := x.s.bindings.get(ctx, x.s.deps.Store, sc.Subnet)
 			if err != nil {
-				return "", fmt.Errorf("bindings of %s: %w", sc.Subnet, err)
+				return "", err
 			}
 			for _, b := range rows {
 				if b.Addr == x.from && b.MAC == x.path.mac {

@@ -13,13 +13,14 @@ import (
 // seen is what this process remembers of the last minutes. Losing it costs a
 // repeated sighting, never a decision.
 type seen struct {
-	mu     sync.Mutex
-	limits map[inventory.MAC]*rate.Limiter
-	sights map[string]time.Time
-	offers map[inventory.MAC]netip.Addr
-	froms  map[inventory.Digest]netip.Addr
-	users  map[netip.Addr]inventory.Hint
-	last   map[turn]Branch
+	mu        sync.Mutex
+	limits    map[inventory.MAC]*rate.Limiter
+	sights    map[string]time.Time
+	offers    map[inventory.MAC]netip.Addr
+	froms     map[inventory.Digest]netip.Addr
+	users     map[netip.Addr]inventory.Hint
+	last      map[turn]Branch
+	sightings *rate.Limiter // of all machines together: each is a write
 }
 
 // turn is a machine in one of its programs.
@@ -36,7 +37,8 @@ const sightEvery = 30 * time.Second
 
 func newSeen() *seen {
 	return &seen{limits: map[inventory.MAC]*rate.Limiter{}, sights: map[string]time.Time{}, offers: map[inventory.MAC]netip.Addr{},
-		froms: map[inventory.Digest]netip.Addr{}, users: map[netip.Addr]inventory.Hint{}, last: map[turn]Branch{}}
+		froms: map[inventory.Digest]netip.Addr{}, users: map[netip.Addr]inventory.Hint{}, last: map[turn]Branch{},
+		sightings: rate.NewLimiter(20, 200)}
 }
 
 // allow limits packets of one machine: ten a second, twenty at once.
@@ -56,7 +58,7 @@ func (s *seen) allow(mac inventory.MAC) bool {
 func (s *seen) sight(key string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.sights[key]) < sightEvery {
+	if now.Sub(s.sights[key]) < sightEvery || !s.sightings.AllowN(now, 1) {
 		return false
 	}
 	bound(s.sights)

@@ -94,14 +94,15 @@ type Deps struct {
 // Service answers machines on one provisioning network. Make it with [New];
 // it may run once.
 type Service struct {
-	cfg    Config
-	deps   Deps
-	log    *slog.Logger
-	ledger *ledgerWriter
-	seen   *seen
-	links  links
-	tftp   transfers
-	counts counts
+	cfg      Config
+	deps     Deps
+	log      *slog.Logger
+	ledger   *ledgerWriter
+	seen     *seen
+	links    links
+	tftp     transfers
+	bindings bindings
+	counts   counts
 
 	mu      sync.Mutex
 	sockets *sockets

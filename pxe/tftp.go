@@ -145,7 +145,7 @@ func (s *Service) tftpClient(ctx context.Context, from netip.Addr) (inventory.Hi
 	h, known := s.seen.user(from)
 	sc, inside := s.scopeWith(from)
 	if !known && inside {
-		rows, err := s.deps.Store.Bound(ctx, sc.Subnet) // another server of ours gave the address
+		rows, err := s.bindings.get(ctx, s.deps.Store, sc.Subnet) // another server of ours gave the address
 		if err != nil {
 			return h, nil, err
 		}
