@@ -21,9 +21,9 @@ type streams struct{ in, out, err *os.File }
 // app is what every client verb shares.
 type app struct {
 	*streams
-	server, token, pin string
-	output             string
-	color              string
+	server, pin string
+	output      string
+	color       string
 }
 
 func newRoot(s *streams) *cobra.Command {

@@ -91,7 +91,6 @@ func readTable(text string, raw []byte) (rows, []byte, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		at := skipped + 1
 		if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 			t.broken(parse.StartLine+skipped, "", parse.Err.Error(), "quote the cell and double the quotes inside it", nil)
 			continue
@@ -99,7 +98,7 @@ func readTable(text string, raw []byte) (rows, []byte, error) {
 			return rows{}, nil, fmt.Errorf("read table: %w", err)
 		}
 		fieldLine, _ := r.FieldPos(0)
-		at = skipped + fieldLine
+		at := skipped + fieldLine
 		touched = t.row(cells, at) || touched
 		if t.out.count()+len(t.out.faults) > MaxRows {
 			return rows{}, nil, fmt.Errorf("line %d: more than %d rows; split the file: %w", at, MaxRows, inventory.ErrInvalid)

@@ -60,16 +60,6 @@ func retryable(err error) bool {
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// taken: a unique index refused the row.
-func taken(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code == "23505"
-	}
-	var lite *sqlite.Error
-	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
-}
-
 // classify turns a disk that cannot take the write into inventory.ErrReadOnly:
 // nothing of the transaction was kept, and everything before it is.
 func classify(err error) error {
