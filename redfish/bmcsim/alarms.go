@@ -31,7 +31,7 @@ func (b *BMC) SetReading(sensor string, value float64) error {
 			continue
 		}
 		health := "OK"
-		limits, _ := b.tree[p].body["Thresholds"].(object)
+		limits, _ := b.tree[p].doc()["Thresholds"].(object)
 		if value >= limit(limits, "UpperCaution") {
 			health = "Warning"
 		}

@@ -46,6 +46,7 @@ func newBMC(f *Fleet, s Spec, t tree) *BMC {
 		b.update.components[fw.ID] = &component{Firmware: fw}
 	}
 	b.discover()
+	t.pack()
 	return b
 }
 

@@ -57,7 +57,7 @@ func (b *BMC) takeBoot(m *machine, verb string) Boot {
 	boot := Boot{System: m.system, Verb: verb, Target: "None", Mode: "UEFI"}
 	var set object
 	if r := b.tree[at]; r != nil {
-		set, _ = r.body["Boot"].(object)
+		set, _ = r.doc()["Boot"].(object)
 	}
 	when := str(set, "BootSourceOverrideEnabled")
 	if when == "Once" || when == "Continuous" {
@@ -68,7 +68,7 @@ func (b *BMC) takeBoot(m *machine, verb string) Boot {
 	}
 	boot.Option = b.option(m.system, boot.Target, str(set, "BootNext"))
 	if o := b.tree[m.system+"/BootOptions/"+boot.Option]; o != nil {
-		boot.Device = str(o.body, "UefiDevicePath")
+		boot.Device = str(o.doc(), "UefiDevicePath")
 	}
 	if boot.Once {
 		b.tree.set(at, object{"Boot": object{"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "None", "BootNext": ""}})
@@ -85,10 +85,10 @@ func (b *BMC) option(system, target, next string) string {
 	if r == nil {
 		return ""
 	}
-	boot, _ := r.body["Boot"].(object)
+	boot, _ := r.doc()["Boot"].(object)
 	for _, id := range order(boot) {
 		o := b.tree[system+"/BootOptions/"+id]
-		if target == "None" || o != nil && strings.EqualFold(str(o.body, "Alias"), target) {
+		if target == "None" || o != nil && strings.EqualFold(str(o.doc(), "Alias"), target) {
 			return id
 		}
 	}

@@ -61,7 +61,7 @@ func (b *builder) root() {
 		},
 		"Oem": simulatedMark(),
 	})
-	b.t[root].body["Id"] = "RootService"
+	b.t[root].doc()["Id"] = "RootService"
 	b.t.add(root+"/TaskService", "TaskService.v1_2_0", "Task Service", object{
 		"ServiceEnabled": true, "CompletedTaskOverWritePolicy": "Oldest", "LifeCycleEventOnTaskStateChange": false,
 		"Tasks": ref(tasks), "Status": enabled(),
@@ -95,7 +95,7 @@ func (b *builder) accounts() {
 		"PasswordChangeRequired": s.Factory, "AccountTypes": []string{"Redfish"},
 		"Links": object{"Role": ref(root + "/AccountService/Roles/Administrator")},
 	})
-	b.t[accounts+"/"+s.User].body["Password"] = nil
+	b.t[accounts+"/"+s.User].doc()["Password"] = nil
 	b.t.add(root+"/SessionService", "SessionService.v1_1_8", "Session Service", object{
 		"ServiceEnabled": true, "SessionTimeout": int(s.Access.SessionTimeout.Seconds()), "Sessions": ref(sessions), "Status": enabled(),
 	})
@@ -163,7 +163,7 @@ func carryVersion(t tree, f Firmware, version string) {
 		return
 	}
 	for _, key := range []string{"FirmwareVersion", "BiosVersion"} {
-		if _, has := r.body[key]; has {
+		if _, has := r.doc()[key]; has {
 			t.set(f.Related, object{key: version})
 			return
 		}

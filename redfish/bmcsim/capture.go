@@ -69,7 +69,7 @@ func (t tree) captured(line []byte) error {
 	if one.URI == "" || one.Body == nil {
 		return errors.New("a line needs uri and body")
 	}
-	t[clean(one.URI)] = &resource{body: one.Body, status: capturedStatus(one.Body)}
+	t[clean(one.URI)] = &resource{body: one.Body, typ: str(one.Body, "@odata.type"), status: capturedStatus(one.Body)}
 	return nil
 }
 

@@ -10,7 +10,7 @@ func (b *BMC) discover() {
 	b.pushes = map[string]bool{}
 	b.actions, b.machines = map[string]func(*call) reply{sessions: (*call).openSession}, map[string]*machine{}
 	for _, p := range sorted(b.tree) {
-		body := b.tree[p].body
+		body := b.tree[p].doc()
 		if t := str(body, "Actions", "#ComputerSystem.Reset", "target"); t != "" && path.Dir(p) == systems {
 			m := &machine{system: p, power: str(body, "PowerState"), settings: b.settingsOf(p, body)}
 			b.machines[p] = m
@@ -52,7 +52,7 @@ func (b *BMC) following(system string) []string {
 		if path.Dir(p) != systems || p == system || b.tree[p].collection {
 			continue
 		}
-		if str(b.tree[p].body, "Actions", "#ComputerSystem.Reset", "target") == "" {
+		if str(b.tree[p].doc(), "Actions", "#ComputerSystem.Reset", "target") == "" {
 			out = append(out, p)
 		}
 	}

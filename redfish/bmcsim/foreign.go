@@ -49,7 +49,7 @@ func (b *BMC) copyBank(d time.Duration) {
 	}
 	show := func(status string) {
 		for _, p := range sorted(b.tree) {
-			if path.Dir(p) == chassis && str(b.tree[p].body, "Oem", "Nvidia", "BackgroundCopyStatus") != "" {
+			if path.Dir(p) == chassis && str(b.tree[p].doc(), "Oem", "Nvidia", "BackgroundCopyStatus") != "" {
 				b.tree.set(p, object{"Oem": object{"Nvidia": object{"BackgroundCopyStatus": status}}})
 			}
 		}

@@ -23,8 +23,8 @@ func (c *call) odata() (reply, bool) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		value := []object{{"name": "Service", "kind": "Singleton", "url": root + "/"}}
-		for _, key := range sorted(b.tree[root].body) {
-			if at := str(b.tree[root].body, key, "@odata.id"); at != "" {
+		for _, key := range sorted(b.tree[root].doc()) {
+			if at := str(b.tree[root].doc(), key, "@odata.id"); at != "" {
 				value = append(value, object{"name": key, "kind": "Singleton", "url": at})
 			}
 		}
@@ -47,7 +47,7 @@ func (b *BMC) metadata() []byte {
 		names[namespace][strings.TrimSuffix(typ, path.Ext(typ))] = true
 	}
 	for _, r := range b.tree {
-		note(strings.TrimPrefix(str(r.body, "@odata.type"), "#"))
+		note(strings.TrimPrefix(r.typ, "#"))
 	}
 	for _, typ := range []string{"Message.v1_1_2.Message", "Settings.v1_3_5.Settings", "Session.v1_7_0.Session", "Task.v1_7_4.Task", "Resource.v1_16_0.Resource", "RedfishExtensions.v1_0_0.x"} {
 		note(typ)

@@ -41,7 +41,7 @@ func (b *BMC) pull(ctx context.Context, m *machine) {
 func (b *BMC) restore(was map[*machine]bool) {
 	for _, p := range sorted(b.machines) {
 		m := b.machines[p]
-		policy := str(b.tree[m.system].body, "PowerRestorePolicy")
+		policy := str(b.tree[m.system].doc(), "PowerRestorePolicy")
 		if policy != "AlwaysOn" && (policy != "LastState" || !was[m]) {
 			continue
 		}

@@ -36,7 +36,7 @@ func (c *call) patch() reply {
 	for _, key := range sorted(in) {
 		test := allowed[key]
 		if test == nil {
-			if _, has := b.tree[c.path].body[key]; has {
+			if _, has := b.tree[c.path].doc()[key]; has {
 				return readOnly(key)
 			}
 			return unknownProperty(key)

@@ -13,7 +13,7 @@ func (c *call) pushRaw() reply {
 	b.mu.Lock()
 	var body object
 	if r := b.tree[updates]; r != nil { // a capture may keep its service elsewhere
-		body = r.body
+		body = r.doc()
 	}
 	claimed, _ := body["HttpPushUriTargetsBusy"].(bool)
 	p := parameters{ApplyTime: str(body, "HttpPushUriOptions", "HttpPushUriApplyTime", "ApplyTime"), Targets: texts(body["HttpPushUriTargets"])}
@@ -54,7 +54,7 @@ func (b *BMC) checkClaim(key string, v any) (reply, bool) {
 	if out, ok := boolean(key, v); !ok {
 		return out, false
 	}
-	if busy, _ := b.tree[updates].body[key].(bool); busy && v == true {
+	if busy, _ := b.tree[updates].doc()[key].(bool); busy && v == true {
 		return failure(http.StatusBadRequest, "Base.1.18.PropertyValueConflict", "The update service is claimed already.", key), false
 	}
 	return reply{}, true

@@ -53,7 +53,7 @@ func (b *BMC) kind(path string) (int, string) {
 	case r.status != 0:
 		return r.status, ""
 	}
-	return http.StatusOK, str(r.body, "@odata.type")
+	return http.StatusOK, r.typ
 }
 
 // tag turns the right ETag into the variant of the quirk.

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -138,4 +140,36 @@ func TestCloseTwiceLeavesNothing(t *testing.T) {
 	if _, err := p.try("GET", root, nil); err == nil {
 		t.Error("a closed fleet answers")
 	}
+}
+
+// TestManyBMCs: a hall of BMCs is one process; each has its own key and little memory.
+func TestManyBMCs(t *testing.T) {
+	const n = 150
+	var specs []Spec
+	for i := range n {
+		specs = append(specs, NewSpec(ProfileHGX, fmt.Sprintf("bmc-%d", i)))
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f, err := New(Options{}, specs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / n; each > 400<<10 {
+		t.Errorf("one BMC takes %d kB", each>>10)
+	}
+	pins := map[string]bool{}
+	for _, b := range f.BMCs() {
+		p := newPeer(t, b)
+		equal(t, b.Name(), p.get(root)["UUID"], b.Spec().UUID)
+		pins[b.Pin()] = true
+	}
+	equal(t, "pins", len(pins), n)
 }

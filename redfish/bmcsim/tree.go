@@ -1,9 +1,6 @@
 package bmcsim
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"path"
 	"slices"
 	"strings"
@@ -11,9 +8,12 @@ import (
 
 type object = map[string]any
 
-// resource is one body of the tree. A collection's Members are derived.
+// resource is one body of the tree. A collection's Members are derived. The body is
+// kept as text until somebody changes it: many BMCs fit into one process.
 type resource struct {
 	body       object
+	plain      []byte // the body as JSON, without ETag, while body is nil
+	typ        string // @odata.type
 	collection bool
 	members    []string
 	expanded   bool // members stand whole inside; their own URIs answer 404
@@ -37,7 +37,7 @@ func refs(paths ...string) []object {
 }
 
 func (t tree) collect(p, typ string) {
-	t[p] = &resource{collection: true, body: object{
+	t[p] = &resource{collection: true, typ: "#" + typ + "." + typ, body: object{
 		"@odata.id": p, "@odata.type": "#" + typ + "." + typ, "Name": strings.TrimSuffix(typ, "Collection") + " Collection",
 	}}
 }
@@ -55,7 +55,7 @@ func (t tree) add(p, typ, name string, body object) {
 			b[k] = v
 		}
 	}
-	r := &resource{body: b}
+	r := &resource{body: b, typ: full}
 	if parent := t[path.Dir(p)]; parent != nil && parent.collection {
 		r.hidden = parent.expanded
 		if !slices.Contains(parent.members, p) {
@@ -80,7 +80,7 @@ func (t tree) set(p string, patch object) bool {
 	if r == nil {
 		return false
 	}
-	merge(r.body, patch)
+	merge(r.doc(), patch)
 	r.raw = nil
 	if parent := t[path.Dir(p)]; parent != nil && parent.expanded {
 		parent.raw = nil
@@ -114,50 +114,4 @@ func str(b object, keys ...string) string {
 	}
 	s, _ := b[keys[len(keys)-1]].(string)
 	return s
-}
-
-// get renders a resource. withTag false leaves the body as it is (captures).
-func (t tree) get(p string, withTag bool) (raw []byte, etag string, ok bool) {
-	r := t[p]
-	if r == nil || r.hidden {
-		return nil, "", false
-	}
-	if r.raw == nil {
-		if !t.render(r, withTag) {
-			return nil, "", false
-		}
-	}
-	return r.raw, r.etag, true
-}
-
-func (t tree) render(r *resource, withTag bool) bool {
-	body := make(object, len(r.body)+3)
-	for k, v := range r.body {
-		body[k] = v
-	}
-	if r.collection {
-		members := make([]any, 0, len(r.members))
-		for _, m := range r.members {
-			switch one := t[m]; {
-			case r.expanded && one != nil:
-				members = append(members, one.body)
-			default:
-				members = append(members, ref(m))
-			}
-		}
-		body["Members"], body["Members@odata.count"] = members, len(members)
-	}
-	plain, err := json.Marshal(body)
-	if err != nil {
-		return false
-	}
-	if !withTag {
-		r.raw, r.etag = plain, str(body, "@odata.etag")
-		return true
-	}
-	sum := sha256.Sum256(plain)
-	r.etag = `"` + hex.EncodeToString(sum[:6]) + `"`
-	body["@odata.etag"] = r.etag
-	r.raw, err = json.Marshal(body)
-	return err == nil
 }
