@@ -30,5 +30,22 @@
 // Every POST, PATCH, PUT and DELETE is logged. Those that passed authentication
 // and are not session logins or logouts get a number over the whole fleet, and
 // [Options.OnMutation] or an armed [Kill] is called before and after they take
-// effect.
+// effect. A request that an armed Kill hits "before" or at "half" has no effect; one
+// that it hits "after" has taken effect and is not answered. OnMutation alone drops
+// a request only if the client is gone by then, and never an upload that is already
+// on its way: use Kill where the count must be exact.
+//
+// # In a process of its own
+//
+// The kill matrix kills a server while its BMCs live on: a test binary that runs
+// itself again calls [Process], writes the specs to its standard input, reads
+// [Ready] from its standard output and works the fleet by [Fleet.Control]. It ends
+// when the pipe to its standard input is closed.
+//
+// # What is not real
+//
+// No profile was compared with hardware: shapes follow captures and documents.
+// A reset of one Manager takes the whole service away, that of an HMC too. There is
+// no event service, no virtual media and no log service. BIOS attributes, SecureBoot
+// and $expand are not offered, and nothing advertises them.
 package bmcsim
