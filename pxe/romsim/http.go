@@ -25,7 +25,6 @@ type fetched struct {
 	length int64
 	kind   string
 	etag   string
-	err    error
 }
 
 // file describes what was fetched, without the token in its path.
