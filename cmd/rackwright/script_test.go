@@ -77,13 +77,13 @@ func status(err error) int {
 	return -1
 }
 
-// eventually CODE PATTERN COMMAND...: within 10 s the command ends with the
+// eventually CODE PATTERN COMMAND...: within 30 s the command ends with the
 // code and its standard output matches.
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	pattern := regexp.MustCompile("(?m)" + args[1])
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		got := status(ts.Exec(args[2], args[3:]...))
 		out := ts.ReadFile("stdout")
 		if got == want && pattern.MatchString(out) {
