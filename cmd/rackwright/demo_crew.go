@@ -24,6 +24,7 @@ type crew struct {
 	baselines                  []string        // names, for the bring-up
 	started                    bool            // the bring-up was asked for
 	waived                     map[string]bool // what two people let pass
+	tokens                     []string
 }
 
 func hire(ctx context.Context, srv *server.Server) (*crew, error) {
@@ -54,6 +55,7 @@ func hire(ctx context.Context, srv *server.Server) (*crew, error) {
 		if err := srv.Store().SaveToken(ctx, token); err != nil {
 			return nil, err
 		}
+		c.tokens = append(c.tokens, secret.Reveal())
 		if p.into == nil {
 			c.viewer = secret.Reveal()
 			continue

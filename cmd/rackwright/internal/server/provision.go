@@ -142,3 +142,12 @@ func (s *Server) BootAddrs() pxe.Addrs {
 	}
 	return s.machines.boot.Addrs()
 }
+
+// BootToken is the token of the boot that a node's operation wants now; empty
+// when it wants none. It is for tests that search for it where it must not be.
+func (s *Server) BootToken(n inventory.Node) string {
+	if s.book == nil || n.Operation == nil || n.Operation.Boot == nil || len(n.MACs) == 0 {
+		return ""
+	}
+	return s.book.Token(inventory.Hint{MAC: n.MACs[0]}, n.Operation.Boot.Run, n.Operation.Boot.Attempt).Reveal()
+}
