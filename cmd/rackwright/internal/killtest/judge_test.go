@@ -19,7 +19,7 @@ type state struct {
 	milestones []string
 	gates      []string // gates by their newest valid evidence
 	flashes    []string // components and digest, by BMC
-	resets     []string
+	resets     []string // activations, by node
 }
 
 func (s state) differs(want state) []string {
@@ -135,21 +135,39 @@ func (e *ending) runs(t *testing.T, s *sqlstore.Store, on inventory.Subject, nam
 }
 
 // intents: all settled, and as many say ok as the BMC saw effects. An intent
-// that failed says that nothing was done; the counts prove it.
+// that failed says that nothing was done; the counts prove it. No boot is sent
+// twice; a boot that found no server because it was dead is followed by the next
+// one, as after any boot that brings no agent, and those are counted.
 func (e *ending) intents(t *testing.T, s *sqlstore.Store, on inventory.Subject, name string, r *virtualrack.Rack) {
 	t.Helper()
 	all, err := s.Intents(t.Context(), on)
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := map[string]int{}
+	done, boots := map[string]int{}, map[string]int{}
+	activations := 0
 	for _, x := range all {
 		if !x.Settled {
 			e.fault("%s: intent %s (%s) has no outcome", name, x.ID, x.Effect)
 		}
 		if x.Outcome == inventory.OutcomeOK {
 			done[kindOf(x)]++
+			switch {
+			case x.Op == inventory.OpBurnIn:
+				boots[string(x.Run)+" "+x.Step]++
+			case kindOf(x) == "reset":
+				activations++
+			}
 		}
+	}
+	e.state.resets = append(e.state.resets, fmt.Sprintf("%s %d activations", name, activations))
+	for step, n := range boots {
+		if n > 1 {
+			e.fault("%s: %s was done %d times", name, step, n)
+		}
+	}
+	if e.reboots += len(boots) - 1; len(boots) > 1+len(e.kills) {
+		e.fault("%s: %d boots for %d kills", name, len(boots), len(e.kills))
 	}
 	c := r.Fleet().BMC(rackName + "-" + name).Counters()
 	seen := map[string]int{"flash": len(c.Flashes), "password": c.PasswordChanges, "reset": c.ResetCount() + switchedOn(c.Resets)}
@@ -188,9 +206,6 @@ func (e *ending) hardware(r *virtualrack.Rack) {
 		for _, f := range c.Flashes {
 			e.state.flashes = append(e.state.flashes, fmt.Sprintf("%s %s %s", name, strings.Join(f.Components, " "), f.Digest))
 		}
-		for what, n := range c.Resets {
-			e.state.resets = append(e.state.resets, fmt.Sprintf("%s %s × %d", name, what, n))
-		}
 		want := 0
 		if name == rackName+"-C01" {
 			want = 1
@@ -198,10 +213,10 @@ func (e *ending) hardware(r *virtualrack.Rack) {
 		if len(c.Flashes) != want {
 			e.fault("%s: %d flashes, %d planned", name, len(c.Flashes), want)
 		}
-		if c.CutUploads > 1 || c.CutUploads == 1 && !e.fired {
+		if c.CutUploads > 1 || c.CutUploads == 1 && len(e.kills) == 0 {
 			e.fault("%s: %d cut uploads", name, c.CutUploads)
 		}
-		if c.PasswordChanges != 1 {
+		if c.PasswordChanges != 1 && !(e.partial && want == 0) {
 			e.fault("%s: %d password changes", name, c.PasswordChanges)
 		}
 		if c.BankInterrupt > 0 || c.RefusedPayloads > 0 || c.RefusedBusy > 0 || c.Lockouts > 0 {

@@ -3,25 +3,34 @@ package killtest_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
+	"testing"
 
 	"github.com/rackwright/rackwright/inventory"
 )
 
-// Lies of the record: each removes one safety net of lifecycle.md §15.6.
+// Lies of the record: each removes safety nets of lifecycle.md §15.6.
 const (
-	lieNoIntents = "no-intents" // Begin stores nothing: no read-back, no unique index
-	lieNoFence   = "no-fence"   // a stale claim is answered as if it were good
+	lieNoIntents  = "no-intents"   // Begin stores nothing: no read-back, no unique index
+	lieNoReadBack = "no-read-back" // unsettled intents are stored and not shown
 )
 
 func lie(kind string, s inventory.Store) inventory.Store {
 	switch kind {
 	case lieNoIntents:
 		return &noIntents{Store: s}
-	case lieNoFence:
-		return noFence{s}
+	case lieNoReadBack:
+		return noReadBack{s}
 	}
 	return s
+}
+
+// noReadBack hides what was begun before a kill.
+type noReadBack struct{ inventory.Store }
+
+func (noReadBack) Unsettled(context.Context, inventory.Claim) ([]inventory.Intent, error) {
+	return nil, nil
 }
 
 // noIntents is a record that forgets intents: the journal of what was sent.
@@ -34,7 +43,7 @@ func (s *noIntents) Begin(context.Context, inventory.Claim, inventory.Intent) (i
 	return inventory.IntentID(fmt.Sprintf("forgotten-%d", s.n.Add(1))), nil
 }
 
-func (s *noIntents) Unsettled(context.Context, inventory.Claim) ([]inventory.Intent, error) {
+func (*noIntents) Unsettled(context.Context, inventory.Claim) ([]inventory.Intent, error) {
 	return nil, nil
 }
 
@@ -48,12 +57,28 @@ func (s *noIntents) Apply(ctx context.Context, c inventory.Claim, x inventory.Ch
 	return s.Store.Apply(ctx, c, x)
 }
 
-// noFence is a record whose claims never go stale.
-type noFence struct{ inventory.Store }
+// TestLiesTurnRed: the assertions can fail. With a record that forgets intents,
+// a server that is killed right after the flash flashes again, and the judge
+// must say so. The same kill on an honest record is without fault: TestKillPoints.
+func TestLiesTurnRed(t *testing.T) {
+	red(t, lieNoIntents, "2 flashes, 1 planned")
+}
 
-func (s noFence) Renew(ctx context.Context, c inventory.Claim) (inventory.Claim, error) {
-	if now, err := s.Store.Renew(ctx, c); err == nil {
-		return now, nil
+// red walks one point with a lie and expects the fault it must cause.
+func red(t *testing.T, lied, want string) {
+	t.Helper()
+	l := prepare(t, 0, "")
+	m := newMatrix(t, l)
+	b := blow{at: m.request(t, "UpdateService"), phase: after, mutation: true}
+	e := l.walk(t, b, lied)
+	if len(e.kills) != 1 {
+		t.Fatalf("%d kills", len(e.kills))
 	}
-	return c, nil
+	for _, f := range e.faults {
+		if strings.Contains(f, want) {
+			t.Logf("lie %s, killed %s: %s", lied, b, f)
+			return
+		}
+	}
+	t.Fatalf("lie %s: no fault says %q: %q", lied, want, e.faults)
 }

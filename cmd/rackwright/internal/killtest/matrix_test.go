@@ -1,7 +1,6 @@
 package killtest_test
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -54,10 +53,10 @@ func (m *matrix) run(t *testing.T, points []blow) {
 					e := l.walk(t, b, "")
 					e.faults = append(e.faults, e.state.differs(m.calm.state)...)
 					for _, f := range e.faults {
-						t.Errorf("%s (%s): %s", b, e.name, f)
+						t.Errorf("%s (%s): %s", b, strings.Join(e.kills, ", "), f)
 					}
 					if len(e.faults) > 0 {
-						t.Logf("%s\nlog: %s", strings.Join(e.work[max(0, len(e.work)-8):], "\n"), keep(t, e))
+						t.Log(keep(t, e))
 					}
 					mu.Lock()
 					m.all = append(m.all, e)
@@ -83,12 +82,15 @@ func keep(t *testing.T, e ending) string {
 	return to
 }
 
-// table is the summary that people read.
-func (m *matrix) table(t *testing.T, title string) (fired int) {
+// table is the summary that people read: kills by kind of point, and by what
+// the server was doing. It returns the kills by name and phase.
+func (m *matrix) table(t *testing.T, title string) (fired int, by map[string]int) {
 	t.Helper()
-	type row struct{ points, fired, faulty int }
-	rows := map[string]*row{}
+	type row struct{ journeys, kills, faulty int }
+	rows, named := map[string]*row{}, map[string]map[string]int{}
+	by = map[string]int{}
 	var slowest, longest time.Duration
+	reboots := 0
 	for _, e := range m.all {
 		key := e.phase + " commit"
 		if e.mutation {
@@ -98,45 +100,114 @@ func (m *matrix) table(t *testing.T, title string) (fired int) {
 			rows[key] = &row{}
 		}
 		r := rows[key]
-		r.points++
-		if e.fired {
-			r.fired++
-			fired++
-		}
+		r.journeys++
+		r.kills += len(e.kills)
+		fired += len(e.kills)
+		reboots += e.reboots
 		if len(e.faults) > 0 {
 			r.faulty++
+		}
+		for _, k := range e.kills {
+			if named[k] == nil {
+				named[k] = map[string]int{}
+			}
+			named[k][e.phase]++
+			by[e.phase+" "+k]++
 		}
 		slowest, longest = max(slowest, e.resumed), max(longest, e.took)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: undisturbed %d commits, %d mutating requests, %s\n", title, len(m.calm.work), m.calm.writes, m.calm.took.Round(time.Millisecond))
-	fmt.Fprintf(&b, "%-18s %8s %8s %8s\n", "point", "tried", "killed", "faulty")
-	for _, key := range slices.SortedFunc(maps.Keys(rows), func(a, b string) int { return cmp.Compare(a, b) }) {
-		fmt.Fprintf(&b, "%-18s %8d %8d %8d\n", key, rows[key].points, rows[key].fired, rows[key].faulty)
+	fmt.Fprintf(&b, "%-18s %9s %9s %9s\n", "point", "journeys", "kills", "faulty")
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		fmt.Fprintf(&b, "%-18s %9d %9d %9d\n", key, rows[key].journeys, rows[key].kills, rows[key].faulty)
 	}
-	fmt.Fprintf(&b, "%d points killed; longest until a new process served %s, longest journey %s", fired, slowest.Round(time.Millisecond), longest.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%-72s %7s %7s %7s\n", "killed at", before, half, after)
+	for _, k := range slices.Sorted(maps.Keys(named)) {
+		fmt.Fprintf(&b, "%-72s %7d %7d %7d\n", k, named[k][before], named[k][half], named[k][after])
+	}
+	fmt.Fprintf(&b, "%d kills; longest from a kill to the next process serving %s, longest journey %s; %d machines booted again because the server was dead when they booted", fired, slowest.Round(time.Millisecond), longest.Round(time.Millisecond), reboots)
 	t.Log(b.String())
-	return fired
+	return fired, by
 }
 
 // TestKillPoints is the hermetic handful: one point of each kind.
 func TestKillPoints(t *testing.T) {
 	m := newMatrix(t, prepare(t, 0, ""), prepare(t, 1, ""))
-	points := m.handful()
+	points := m.handful(t)
 	if from := os.Getenv("RACKWRIGHT_KILL_POINTS"); from != "" { // for a person who hunts: before:12,after:13,after-request:3
 		points = parsePoints(t, from)
 	}
 	m.run(t, points)
-	if fired := m.table(t, "SQLite"); fired == 0 {
+	if fired, _ := m.table(t, "SQLite"); fired == 0 {
 		t.Fatal("no point killed a server")
 	}
 }
 
 // handful are points around what may not happen twice.
-func (m *matrix) handful() []blow {
+func (m *matrix) handful(t *testing.T) []blow {
+	t.Helper()
+	flash := m.request(t, "UpdateService")
+	return []blow{
+		{at: m.request(t, "/Accounts/"), phase: before, mutation: true},
+		{at: flash, phase: half, mutation: true},
+		{at: flash, phase: after, mutation: true},
+		{at: m.commit(t, "Seal"), phase: after},
+		{at: m.commit(t, "Begin host-reset"), phase: after},
+	}
+}
+
+// commit is the number of the first commit of a name in the undisturbed run.
+func (m *matrix) commit(t *testing.T, name string) int {
+	t.Helper()
+	for i, line := range m.calm.work {
+		if _, what, _ := strings.Cut(line, " "); what == name || strings.HasPrefix(what, name+" ") {
+			return i + 1
+		}
+	}
+	t.Fatalf("the undisturbed run has no commit %q", name)
+	return 0
+}
+
+// request is the number of the first mutating request to a path.
+func (m *matrix) request(t *testing.T, path string) int {
+	t.Helper()
+	for n, line := range m.calm.asked {
+		if strings.Contains(line, path) {
+			return n
+		}
+	}
+	t.Fatalf("the undisturbed run has no request %q", path)
+	return 0
+}
+
+// chains kill at every commit: journey r at commits r, r + every, r + 2 × every …
+// of the whole journey, each time in a new process. every 0: one blow a journey.
+func (m *matrix) chains(phase string, every int) []blow {
 	var out []blow
-	for n := 1; n <= m.calm.writes; n++ {
-		out = append(out, blow{at: n, phase: after, mutation: true})
+	if every == 0 {
+		for n := range len(m.calm.work) + margin {
+			out = append(out, blow{at: n + 1, phase: phase})
+		}
+		return out
+	}
+	for r := range every {
+		out = append(out, blow{at: r + 1, phase: phase, every: every})
+	}
+	return out
+}
+
+// margin is how many commits more than the undisturbed run a journey may have:
+// its turns are not the same twice.
+const margin = 40
+
+// requests kill at every mutating request, in every phase.
+func (m *matrix) requests() []blow {
+	var out []blow
+	for n := 1; n <= m.calm.writes+2; n++ {
+		for _, phase := range []string{before, half, after} {
+			out = append(out, blow{at: n, phase: phase, mutation: true})
+		}
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type blow struct {
 	at       int
 	phase    string
 	mutation bool // counts the BMCs' mutating requests, not commits
+	every    int  // and again at every so many commits of the next process; 0: once
 }
 
 func (b blow) String() string {
@@ -30,6 +32,8 @@ func (b blow) String() string {
 		return "undisturbed"
 	case b.mutation:
 		return fmt.Sprintf("%s request %d", b.phase, b.at)
+	case b.every > 0:
+		return fmt.Sprintf("%s commits %d + n × %d", b.phase, b.at, b.every)
 	}
 	return fmt.Sprintf("%s commit %d", b.phase, b.at)
 }
@@ -37,18 +41,21 @@ func (b blow) String() string {
 // ending is how one journey went.
 type ending struct {
 	blow
-	fired   bool
-	name    string   // what the server was doing
-	work    []string // its commits up to the kill, or all
+	kills   []string // what the server was doing at each
+	work    []string // commits of the first process up to the kill, or all
 	faults  []string // what lifecycle.md §15 forbids
 	state   state
 	took    time.Duration
 	resumed time.Duration // from the kill to the first commit of the next process
 	writes  int           // mutating requests seen
+	asked   []string      // the mutating requests by number, from 1
+	partial bool          // only C01 was asked for
+	reboots int           // boots after one that brought no agent
 	dir     string
 }
 
-// patience is how long a journey may take. It is not an assertion of speed.
+// patience is how long a journey may take after a kill. It is not an assertion
+// of speed.
 const patience = 30 * time.Second
 
 // walk takes one rack from the prepared record to burned_in with one blow, and
@@ -79,21 +86,19 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 			t.Fatal(err)
 		}
 	}
-	o.Kill, o.Log = 0, filepath.Join(out.dir, "commits-after")
 	c := crew{l: l, p: p}
 	for end := begun.Add(patience); ; time.Sleep(30 * time.Millisecond) {
-		if c.p.ended() && !out.fired {
-			if !c.p.killed() {
-				t.Fatalf("%s: the server ended by itself: %v\n%s", b, c.p.err, tail(o.Debug))
-			}
-			out.fired = true
+		if c.p.killed() {
 			died := time.Now()
-			c.p = start(t, o)
-			c.client = nil
-			out.resumed = time.Since(died)
+			end = died.Add(patience)
+			out.kills = append(out.kills, out.label(t, r))
+			o.Kill, o.Log = b.every, filepath.Join(out.dir, fmt.Sprintf("commits-%d", len(out.kills)))
+			c.p, c.client = start(t, o), nil
+			out.resumed = max(out.resumed, time.Since(died))
+			continue
 		}
 		if c.p.ended() {
-			out.faults = append(out.faults, fmt.Sprintf("the second process ended by itself: %v: %s", c.p.err, tail(o.Debug)))
+			out.faults = append(out.faults, fmt.Sprintf("the server ended by itself: %v: %s", c.p.err, tail(o.Debug)))
 			break
 		}
 		if c.work(t.Context()) {
@@ -108,29 +113,36 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 		out.faults = append(out.faults, err.Error())
 	}
 	out.took = time.Since(begun)
-	out.work = commits(t, out.dir)
-	out.name = out.label(r)
+	out.work = commits(t, filepath.Join(out.dir, "commits"))
 	for _, m := range r.Fleet().Mutations() {
 		out.writes = max(out.writes, m.N)
+		if m.N > 0 {
+			for len(out.asked) <= m.N {
+				out.asked = append(out.asked, "")
+			}
+			out.asked[m.N] = m.Method + " " + m.Path
+		}
 	}
 	out.judge(t, l, r, o)
 	return out
 }
 
-func (e ending) label(r *virtualrack.Rack) string {
-	last := ""
-	if len(e.work) > 0 {
-		last = e.work[len(e.work)-1]
-	}
+// label says what a killed process was doing.
+func (e ending) label(t *testing.T, r *virtualrack.Rack) string {
 	if e.mutation {
 		for _, m := range r.Fleet().Mutations() {
 			if m.N == e.at {
 				return m.Method + " " + m.Path
 			}
 		}
-		return "after " + last
 	}
-	return last
+	log := "commits"
+	if n := len(e.kills); n > 0 {
+		log = fmt.Sprintf("commits-%d", n)
+	}
+	lines := commits(t, filepath.Join(e.dir, log))
+	_, what, _ := strings.Cut(lines[len(lines)-1], " ")
+	return what
 }
 
 // private gives the copy the modes that the server insists on.

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -178,10 +177,10 @@ func (p *process) client(token inventory.Secret) (*client.Client, error) {
 	return client.New(client.Login{Server: "https://" + p.ready.Address, Pin: p.ready.Pin, Token: token})
 }
 
-// commits reads a log of commits: what the n-th was.
-func commits(t *testing.T, dir string) []string {
+// commits reads a log of commits: a number and a name each.
+func commits(t *testing.T, file string) []string {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(dir, "commits"))
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -162,8 +162,8 @@ func (l *lane) settings(data, dsn, key string) config.Config {
 	c := config.Default()
 	c.Site, c.Data, c.Database, c.Management.Address = "kill", data, dsn, "127.0.0.1:0"
 	k := &c.Conductor
-	k.Parallel, k.Lease, k.Grace, k.Poll, k.Settle = 4, 3*time.Second, 300*time.Millisecond, 25*time.Millisecond, 60*time.Millisecond
-	k.Cut, k.Renew, k.Margin, k.Backoff, k.Longest = 2*time.Second, 700*time.Millisecond, time.Second, 50*time.Millisecond, 400*time.Millisecond
+	k.Parallel, k.Lease, k.Grace, k.Poll, k.Settle = 4, 1600*time.Millisecond, 200*time.Millisecond, 25*time.Millisecond, 60*time.Millisecond
+	k.Cut, k.Renew, k.Margin, k.Backoff, k.Longest = 1200*time.Millisecond, 400*time.Millisecond, 600*time.Millisecond, 50*time.Millisecond, 400*time.Millisecond
 	c.Redfish.Again, c.Redfish.Quiet, c.Firmware.Quiet = 300*time.Millisecond, 500*time.Millisecond, 700*time.Millisecond
 	c.BurnIn.Plan, c.BurnIn.Boot, c.BurnIn.Heartbeat = "smoke", 12*time.Second, 15*time.Second
 	c.Firmware.Keys = []string{key}

@@ -1,0 +1,113 @@
+//go:build realpeer
+
+package killtest_test
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rackwright/rackwright/inventory/storetest/pgtest"
+)
+
+// spacing is how many commits lie between two kills of one journey: long enough
+// for a process to have read back and gone on, short enough that all points
+// take minutes. RACKWRIGHT_KILL_SPACING=0 kills once a journey, which takes
+// five times as long.
+func spacing(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("RACKWRIGHT_KILL_SPACING")
+	if text == "" {
+		return 40
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n != 0 && n < 20 {
+		t.Fatalf("RACKWRIGHT_KILL_SPACING %q: use 0, or 20 and more", text)
+	}
+	return n
+}
+
+// TestKillMatrixRealPeer kills at every commit, before and after it, and at
+// every mutating request, before, in the middle and after it, on both databases.
+func TestKillMatrixRealPeer(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		whole(t, "SQLite", prepare(t, 0, ""), prepare(t, 1, ""))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		c := cluster(t)
+		var lanes []*lane
+		for n := range 4 { // most of the time a new process waits for the lease of the dead one
+			lanes = append(lanes, onPostgres(t, c, n))
+		}
+		whole(t, "PostgreSQL", lanes...)
+	})
+}
+
+func whole(t *testing.T, title string, lanes ...*lane) {
+	m := newMatrix(t, lanes...)
+	m.run(t, m.requests())
+	m.run(t, m.chains(before, spacing(t)))
+	m.run(t, m.chains(after, spacing(t)))
+	fired, by := m.table(t, title)
+	if fired < len(m.calm.work)*3/2 {
+		t.Errorf("%d kills for %d commits: the matrix is not complete", fired, len(m.calm.work))
+	}
+	for _, must := range []string{"Seal", "StartRun secure", "StartRun firmware", "StartRun burn_in", "Lock", "Begin change the", "Begin flashing gpu", "Begin host-reset to",
+		"Begin restart into", "Apply firmware settles ok", "Apply burn_in settles ok", "Apply secure settles ok", "Redeem", "Confirm", "Append", "File suite.verdict"} {
+		for _, phase := range []string{before, after} {
+			if by[phase+" "+must] == 0 {
+				t.Errorf("nothing was killed %s %s", phase, must)
+			}
+		}
+	}
+	for _, phase := range []string{before, half, after} {
+		flash := 0
+		for k, n := range by {
+			if strings.HasPrefix(k, phase+" POST /redfish/v1/UpdateService") {
+				flash += n
+			}
+		}
+		if flash == 0 {
+			t.Errorf("nothing was killed %s the flash", phase)
+		}
+	}
+}
+
+func cluster(t *testing.T) *pgtest.Cluster {
+	t.Helper()
+	c, err := pgtest.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// onPostgres prepares a record in a database, which every point gets a copy of.
+func onPostgres(t *testing.T, c *pgtest.Cluster, n int) *lane {
+	t.Helper()
+	dsn, err := c.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := prepare(t, n, dsn)
+	l.clone = func(t *testing.T) string {
+		copied, err := c.Clone(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := c.Drop(context.Background(), copied); err != nil {
+				t.Error(err)
+			}
+		})
+		return copied
+	}
+	return l
+}
