@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/blakesmith/ar"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 )
@@ -179,15 +178,14 @@ func (p Package) data(r io.Reader, want func(string) bool) ([]file, error) {
 // member finds the ar member with a name such as data.tar.xz and hands its
 // plain bytes over.
 func member(r io.Reader, prefix string, use func(io.Reader) error) error {
-	for a := ar.NewReader(r); ; {
-		h, err := a.Next()
+	for a := (&arReader{r: r}); ; {
+		name, err := a.next()
 		if errors.Is(err, io.EOF) {
 			return fmt.Errorf("no %s: this is no .deb file", prefix)
 		}
 		if err != nil {
 			return fmt.Errorf("this is no .deb file: %w", err)
 		}
-		name := strings.TrimSuffix(strings.TrimSpace(h.Name), "/")
 		kind, ok := strings.CutPrefix(name, prefix)
 		if !ok {
 			continue
