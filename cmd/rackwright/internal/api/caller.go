@@ -16,7 +16,12 @@ import (
 type Caller struct {
 	Person inventory.Person
 	Grants []inventory.Grant
+	token  inventory.Digest // to ask again, for streams that outlive a grant
 }
+
+// Unknown reports that an error of Identify means no valid token, and not that
+// the record could not be asked.
+func Unknown(err error) bool { return errors.Is(err, errUnknownCaller) }
 
 type callerKey struct{}
 
@@ -60,7 +65,7 @@ func (s *Service) Identify(ctx context.Context, token string) (Caller, error) {
 			return Caller{}, err
 		}
 	}
-	return Caller{Person: p, Grants: grants}, nil
+	return Caller{Person: p, Grants: grants, token: t.Hash}, nil
 }
 
 // openPath is the one endpoint that answers without a token.

@@ -18,6 +18,7 @@ const maxChains = 64
 
 const (
 	pollChains = 500 * time.Millisecond
+	askAgain   = 2 * time.Second // a stream ends this soon after its reader's right
 	heartbeat  = 15 * time.Second
 )
 
@@ -41,8 +42,13 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) {
 	if out.Flush() != nil { // the head leaves now: until it does, the client does not know that it listens
 		return
 	}
-	beat := time.Now()
+	beat, asked := time.Now(), time.Now()
 	for {
+		if time.Since(asked) > askAgain {
+			if asked = time.Now(); s.still(ctx, chains) != nil {
+				return // the client asks anew and is told why
+			}
+		}
 		sent, err := s.push(ctx, w, chains)
 		if err != nil {
 			return // the client is gone or the record is; the client reconnects with its last id
@@ -70,7 +76,32 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) {
 // Events is the stream for the pages: the caller stands in the context already.
 func (s *Service) Events(w http.ResponseWriter, r *http.Request) { s.events(w, r) }
 
+// still asks whether the reader's token, person and grants hold now as they did
+// when the stream began.
+func (s *Service) still(ctx context.Context, chains []*chain) error {
+	c, err := caller(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := s.Store.Token(ctx, c.token)
+	if err != nil {
+		return err
+	}
+	p, err := s.Store.Person(ctx, t.Person)
+	if err != nil {
+		return err
+	}
+	grants, err := auth.Effective(t, p, now())
+	for _, c := range chains {
+		if err == nil {
+			err = auth.Can(grants, auth.Read, s.target(c.rack), now())
+		}
+	}
+	return err
+}
+
 type chain struct {
+	rack    inventory.Rack
 	name    string
 	subject inventory.Subject
 	after   uint64
@@ -87,7 +118,7 @@ func (s *Service) chains(ctx context.Context, list string) ([]*chain, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &chain{name: r.Name, subject: inventory.RackSubject(r.ID)}
+		c := &chain{rack: r, name: r.Name, subject: inventory.RackSubject(r.ID)}
 		if number == "" {
 			c.after, _, err = s.Store.Head(ctx, c.subject)
 		} else {

@@ -164,3 +164,28 @@ func TestStreamStartsAtOnce(t *testing.T) {
 		t.Fatalf("saw %+v", e)
 	}
 }
+
+// TestStreamEndsWithTheRight: a stream does not outlive the vendor's grant, nor
+// a person who was disabled.
+func TestStreamEndsWithTheRight(t *testing.T) {
+	s, _ := roleSite(t)
+	s.hire(t, "guest", inventory.Grant{Role: inventory.RoleVendor, Racks: []inventory.RackID{"A12"}, Until: time.Now().Add(3 * time.Second)})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, who := range []string{"guest", "vic"} {
+		if who == "vic" {
+			time.AfterFunc(time.Second, func() {
+				if err := s.Store().SavePerson(context.Background(), inventory.Person{ID: "vic", Name: "Vic", Disabled: true}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		err := s.as(t, who).Watch(ctx, "A12", func(inventory.Entry) bool { return true })
+		if err == nil || ctx.Err() != nil {
+			t.Fatalf("%s's stream: %v", who, err)
+		}
+		if a := s.ask(t, s.tokens[who], http.MethodGet, "/v1/events?chains=A12", ""); a.status == http.StatusOK {
+			t.Errorf("%s still reads", who)
+		}
+	}
+}

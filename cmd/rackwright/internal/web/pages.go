@@ -70,7 +70,12 @@ const cookie = "rackwright"
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4096)
 	token := r.PostFormValue("token")
-	if _, err := p.API.Identify(r.Context(), token); err != nil {
+	_, err := p.API.Identify(r.Context(), token)
+	if err != nil && !api.Unknown(err) {
+		p.answer(w, r, err, "", nil)
+		return
+	}
+	if err != nil {
 		p.show(w, r, http.StatusUnauthorized, "login.html", "This token is not known, or it has expired. Ask an admin for another.")
 		return
 	}
@@ -92,8 +97,12 @@ func (p *Pages) signed(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		who, err := p.API.Identify(r.Context(), c.Value)
-		if err != nil {
+		if api.Unknown(err) {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
+			return
+		}
+		if err != nil { // the record is away: a log-in would not help
+			p.answer(w, r, err, "", nil)
 			return
 		}
 		ctx := inventory.WithCause(api.WithCaller(r.Context(), who), inventory.Cause{By: string(who.Person.ID), Via: "web"})

@@ -228,3 +228,16 @@ func TestStreamGoesOnFromThePage(t *testing.T) {
 		t.Fatalf("the stream starts with %q %v", raw[:n], err)
 	}
 }
+
+// TestRecordAway: when the record cannot be asked, a page says that, and does
+// not send people to a log-in that would not help.
+func TestRecordAway(t *testing.T) {
+	h := newHall(t)
+	b := h.browser(t, "tess")
+	if err := h.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if status, page, _ := get(t, b, h.URL+"/"); status != http.StatusInternalServerError || strings.Contains(page, "Sign in") || !strings.Contains(page, "server&#39;s log") {
+		t.Errorf("%d %s", status, page)
+	}
+}
