@@ -7,6 +7,7 @@ import (
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/redfish"
 )
 
 // found is one gate's result as a reading says it, before it becomes evidence.
@@ -84,4 +85,23 @@ func unread(o inventory.Observation, want []inventory.Component) []string {
 		}
 	}
 	return out
+}
+
+// judgeLeaks: a leak, or a leak sensor that does not answer, keeps a tray off.
+// A cut-off policy that is switched off is no leak; it is said, because the
+// tray's own reaction is what comes first (lifecycle.md §11).
+func judgeLeaks(alarms []redfish.Alarm) found {
+	var bad, said []string
+	for _, a := range alarms {
+		switch {
+		case a.Kind == redfish.AlarmLeak, a.Kind == redfish.AlarmBlind && strings.Contains(strings.ToLower(a.Sensor), "leak"):
+			bad = append(bad, a.Kind+" "+a.Sensor)
+		case a.Kind == redfish.AlarmPolicyOff:
+			said = append(said, "the tray's own power-off on a leak is switched off: "+a.Sensor)
+		}
+	}
+	if len(bad) > 0 {
+		return found{lifecycle.GateLeak, inventory.ResultFail, strings.Join(append(bad, said...), " · ")}
+	}
+	return found{lifecycle.GateLeak, inventory.ResultPass, strings.Join(said, " · ")}
 }

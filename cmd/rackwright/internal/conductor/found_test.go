@@ -8,6 +8,7 @@ import (
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/redfish"
 )
 
 func finding(kind inventory.FindingKind, class inventory.Kind) inventory.Finding {
@@ -123,6 +124,26 @@ func TestIdentity(t *testing.T) {
 		got := judgeDiscovered(c4, all, x.o, leaks)
 		if got[0].result != x.id || got[1].result != x.port {
 			t.Errorf("%s: identity %+v, port %+v", x.name, got[0], got[1])
+		}
+	}
+}
+
+func TestJudgeLeaks(t *testing.T) {
+	alarm := func(kind, sensor string) redfish.Alarm { return redfish.Alarm{Kind: kind, Sensor: sensor} }
+	for _, x := range []struct {
+		name   string
+		alarms []redfish.Alarm
+		want   inventory.Result
+		said   bool
+	}{
+		{"dry", nil, inventory.ResultPass, false},
+		{"a leak", []redfish.Alarm{alarm(redfish.AlarmLeak, "/LeakDetectors/0")}, inventory.ResultFail, true},
+		{"a leak sensor that does not answer", []redfish.Alarm{alarm(redfish.AlarmBlind, "/LeakDetectors/0")}, inventory.ResultFail, true},
+		{"a temperature sensor that does not answer", []redfish.Alarm{alarm(redfish.AlarmBlind, "/Sensors/Inlet")}, inventory.ResultPass, false},
+		{"the tray would not cut its power", []redfish.Alarm{alarm(redfish.AlarmPolicyOff, "/Policies/Leak")}, inventory.ResultPass, true},
+	} {
+		if got := judgeLeaks(x.alarms); got.result != x.want || (got.detail != "") != x.said {
+			t.Errorf("%s: %+v", x.name, got)
 		}
 	}
 }

@@ -1,12 +1,13 @@
 package conductor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -24,7 +25,11 @@ type Sweep struct {
 	Store  Store
 	Access *Access
 	Secure *Secure
-	Again  time.Duration // a reading that did not open the gates is repeated after this; default 60 s
+	// Blobs keeps what the BMC said word by word, under Observation.Raw.
+	Blobs interface {
+		Put(context.Context, io.Reader) (inventory.Digest, error)
+	}
+	Again time.Duration // a reading that did not open the gates is repeated after this; default 60 s
 }
 
 // Kind implements Maker.
@@ -111,8 +116,11 @@ func (m *Sweep) read(ctx context.Context, t Turn, next inventory.Milestone) (inv
 		}
 		return inventory.Observation{}, found{}, errors.Join(errRotate, m.Store.Bind(long, t.Node.ID, e))
 	}
-	o, err := bmc.Observe(long)
+	o, raw, err := bmc.ObserveRaw(long)
 	if err != nil {
+		return o, found{}, err
+	}
+	if o.Raw, err = m.Blobs.Put(long, bytes.NewReader(raw)); err != nil {
 		return o, found{}, err
 	}
 	o.Node, o.Rack, o.Simulated = t.Node.ID, t.Rack.ID, o.Simulated || e.Simulated
@@ -123,13 +131,7 @@ func (m *Sweep) read(ctx context.Context, t Turn, next inventory.Milestone) (inv
 		if err != nil {
 			return o, leaks, err
 		}
-		var lines []string
-		for _, a := range alarms {
-			lines = append(lines, a.Kind+" "+a.Sensor)
-		}
-		if len(lines) > 0 {
-			leaks.result, leaks.detail = inventory.ResultFail, strings.Join(lines, " · ")
-		}
+		leaks = judgeLeaks(alarms)
 	}
 	if err := m.Store.Bind(long, t.Node.ID, e); err != nil {
 		return o, leaks, err

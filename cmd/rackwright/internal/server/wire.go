@@ -60,7 +60,7 @@ func (s *Server) steps() *conductor.Steps {
 	s.dialer = &redfish.Dialer{Credentials: access, Profiles: redfish.Profiles(), PerBMC: c.Redfish.PerBMC, Memory: s.store, Log: s.o.Log.With("room", "redfish")}
 	access.Dialer = s.dialer
 	secure := &conductor.Secure{Store: s.store, Access: access, Poll: c.Conductor.Settle}
-	sweep := &conductor.Sweep{Store: s.store, Access: access, Secure: secure, Again: c.Redfish.Again}
+	sweep := &conductor.Sweep{Store: s.store, Access: access, Secure: secure, Blobs: s.images, Again: c.Redfish.Again}
 	out := &conductor.Steps{Store: s.store, Freeze: cert.Freeze, Issue: cert.Issue,
 		Makers: map[inventory.Milestone]conductor.Maker{
 			inventory.NodeDiscovered: sweep,
