@@ -101,6 +101,8 @@ type Hint struct {
 	Circuit string `json:"circuit,omitempty"` // option 82 circuit id, raw
 	// Simulated: the sender said in the protocol that it is a simulator.
 	Simulated bool `json:"simulated,omitempty"`
+	// Boot is the id of the running boot, where its agent speaks.
+	Boot string `json:"boot,omitempty"`
 }
 
 // Sighting is an unknown machine that spoke to us.

@@ -126,7 +126,8 @@ type Bindings interface {
 type Boots interface {
 	Note(context.Context, BootLine) error
 	Lines(context.Context, Hint, time.Time) ([]BootLine, error) // since a time, oldest first
-	// Redeem marks a token as used; the second time is ErrConflict and an event.
+	// Redeem marks a token as used; the second time is ErrConflict and an event,
+	// unless the same boot (Hint.Boot) asks again because an answer was lost.
 	Redeem(context.Context, Digest, Hint) error
 }
 

@@ -50,6 +50,7 @@ func (b *Book) Redeem(ctx context.Context, token inventory.Secret, h Hello) (Ass
 	if err != nil {
 		return Assignment{}, err
 	}
+	hint.Boot = h.BootID // an answer may be lost; the same boot may ask again
 	err = b.Store.Redeem(ctx, inventory.DigestOf([]byte(token.Reveal())), hint)
 	if errors.Is(err, inventory.ErrConflict) {
 		return Assignment{}, fmt.Errorf("node %s: %w", n.Address, ErrRedeemed)

@@ -157,7 +157,10 @@ func TestTokenIsTradedOnce(t *testing.T) {
 			t.Errorf("got %v, want %d", err, code)
 		}
 	}
-	refused(s.agent(srv, run, t.TempDir()), 410)
+	second := s.agent(srv, run, t.TempDir())
+	second.Hello.BootID = "another boot"
+	refused(second, 410)
+	must(t, s.agent(srv, run, t.TempDir()).Run(t.Context())) // the same boot: its answer was lost
 	wrong := s.agent(srv, run, t.TempDir())
 	wrong.Token = inventory.NewSecret("guess")
 	refused(wrong, 403)

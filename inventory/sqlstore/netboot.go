@@ -155,7 +155,14 @@ func (s *Store) Redeem(ctx context.Context, token inventory.Digest, h inventory.
 		if err != nil {
 			return err
 		}
-		if twice = n == 0; !twice {
+		if n > 0 {
+			return nil
+		}
+		first, err := one[inventory.Hint](ctx, t, "boot token", "SELECT body FROM boot_token WHERE hash = $1", string(token))
+		if err != nil {
+			return err
+		}
+		if twice = h.Boot == "" || h.Boot != first.Boot; !twice {
 			return nil
 		}
 		_, err = t.event(ctx, "", "boot.token_again", map[string]any{"mac": h.MAC, "uuid": h.UUID})

@@ -48,6 +48,14 @@ func testBoots(t *testing.T, open Opener) {
 	token := inventory.DigestOf([]byte("token"))
 	ok(t, s.Redeem(t.Context(), token, h))
 	want(t, s.Redeem(t.Context(), token, h), inventory.ErrConflict)
+	again := inventory.DigestOf([]byte("token of a known boot"))
+	h.Boot = "boot-1"
+	ok(t, s.Redeem(t.Context(), again, h))
+	ok(t, s.Redeem(t.Context(), again, h)) // its answer was lost
+	h.Boot = "boot-2"
+	want(t, s.Redeem(t.Context(), again, h), inventory.ErrConflict)
+	h.Boot = ""
+	want(t, s.Redeem(t.Context(), again, h), inventory.ErrConflict)
 	ok(t, s.Note(t.Context(), inventory.BootLine{Hint: h, Stage: "discover", Branch: "boot"}))
 	ok(t, s.Note(t.Context(), inventory.BootLine{Hint: h, Stage: "script", Branch: "boot"}))
 	all, err := s.Lines(t.Context(), h, time.Time{})
