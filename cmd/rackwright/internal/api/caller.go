@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -117,6 +118,7 @@ func writeProblem(w http.ResponseWriter, err error, id string) {
 	}
 	named := *p
 	named.RequestID = id
+	maps.Copy(w.Header(), named.GetHeaders())
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(named.Status)
 	_ = jsonFormat.Marshal(w, named) // the client is gone when this fails

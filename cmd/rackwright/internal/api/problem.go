@@ -34,6 +34,16 @@ func (p *Problem) GetStatus() int { return p.Status }
 // Unwrap keeps the cause for errors.Is.
 func (p *Problem) Unwrap() error { return p.cause }
 
+// GetHeaders implements huma.HeadersError: what is only away for a while says
+// when to come back (RFC 9110 §10.2.3).
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	if p.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "10")
+	}
+	return h
+}
+
 // ContentType implements huma.ContentTypeFilter (RFC 9457 §3).
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,6 +163,44 @@ func TestStreamStartsAtOnce(t *testing.T) {
 	}
 	if e := <-seen; e.Kind != "hold.set" || e.By != "tess" || e.Via != "api" {
 		t.Fatalf("saw %+v", e)
+	}
+}
+
+// full is a record on a disk that takes no more.
+type full struct {
+	inventory.Store
+	now *atomic.Bool
+}
+
+func (f full) Hold(ctx context.Context, on inventory.Subject, h inventory.Hold) error {
+	if f.now.Load() {
+		return fmt.Errorf("hold: %w", inventory.ErrReadOnly)
+	}
+	return f.Store.Hold(ctx, on, h)
+}
+
+// TestFullDiskIsSaid: 503 with the reason, what to do and when to come back;
+// reading goes on, and so does writing when there is room again.
+func TestFullDiskIsSaid(t *testing.T) {
+	var now atomic.Bool
+	s := serve(t, server.Options{Config: settings(t), Store: func(in inventory.Store) inventory.Store { return full{in, &now} }})
+	s.hire(t, "tess", inventory.Grant{Role: inventory.RoleTechnician})
+	s.rack(t, "A12")
+	hold := func() answer {
+		return s.ask(t, s.tokens["tess"], http.MethodPost, "/v1/holds", `{"on":"A12","name":"maintenance","reason":"disk"}`)
+	}
+	now.Store(true)
+	a := hold()
+	p := problemOf(t, a)
+	if a.status != http.StatusServiceUnavailable || p.Code != "read_only" || !strings.Contains(p.Fix, "Free disk space") || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s %v", a.status, a.body, a.header)
+	}
+	if a := s.ask(t, s.tokens["tess"], http.MethodGet, "/v1/racks/A12", ""); a.status != http.StatusOK || strings.Contains(a.body, "maintenance") {
+		t.Errorf("reading: %d %s", a.status, a.body)
+	}
+	now.Store(false)
+	if a := hold(); a.status != http.StatusOK {
+		t.Errorf("with room again: %d %s", a.status, a.body)
 	}
 }
 
