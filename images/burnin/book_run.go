@@ -140,12 +140,14 @@ func (b *Book) State(ctx context.Context, run inventory.RunID) (State, error) {
 			s.Total += len(targets(t))
 		}
 	}
+	done := map[string]bool{} // a step that was begun again counts once
 	for _, x := range samples {
 		switch x.Kind {
 		case SampleBegin:
 			s.Step = x.Test
 		case SampleResult:
-			s.Done++
+			done[x.Test+" "+x.Target.String()] = true
+			s.Done = len(done)
 		case SampleEnd:
 			s.Ended = true
 		}

@@ -143,7 +143,7 @@ func TestBookRunsAndJudges(t *testing.T) {
 	}
 }
 
-// TestTokenIsTradedOnce: a second machine with the same token is refused, and a
+// TestTokenIsTradedOnce: another boot with the same token is refused, and a
 // wrong token or a stranger's MAC too.
 func TestTokenIsTradedOnce(t *testing.T) {
 	s := newSite(t, "")
@@ -211,6 +211,9 @@ func TestAgentRestart(t *testing.T) {
 	must(t, s.agent(srv, run, spool).Run(t.Context()))
 	samples, err := s.book.Samples(t.Context(), run)
 	must(t, err)
+	if state, err := s.book.State(t.Context(), run); err != nil || state.Done != state.Total {
+		t.Errorf("state %+v, %v", state, err)
+	}
 	starts, attempts := 0, 0
 	for i, x := range samples {
 		if x.Seq != uint64(i)+1 {

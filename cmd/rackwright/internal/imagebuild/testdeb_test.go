@@ -124,11 +124,11 @@ func testELF(machine elf.Machine, needed []string, runpath, modinfo string) []by
 	entry(elf.DT_NULL, 0)
 	names := "\x00.dynstr\x00.dynamic\x00.modinfo\x00.shstrtab\x00"
 	type section struct {
-		name       string
-		kind       elf.SectionType
-		link, size uint32
-		body       []byte
-		entry      uint64
+		name  string
+		kind  elf.SectionType
+		link  uint32
+		body  []byte
+		entry uint64
 	}
 	list := []section{{}, {name: ".dynstr", kind: elf.SHT_STRTAB, body: []byte(strs)}, {name: ".dynamic", kind: elf.SHT_DYNAMIC, link: 1, body: dyn.Bytes(), entry: 16},
 		{name: ".modinfo", kind: elf.SHT_PROGBITS, body: []byte(modinfo)}, {name: ".shstrtab", kind: elf.SHT_STRTAB, body: []byte(names)}}
