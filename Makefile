@@ -16,7 +16,7 @@ build: ## bin/rackwright, static, no cgo, with the agent of the burn-in image in
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/rackwright ./cmd/rackwright
 
 demo: ## a rack from packing list to signed package, no root
-	CGO_ENABLED=0 $(GO) run ./cmd/rackwright demo
+	CGO_ENABLED=0 $(GO) run ./cmd/rackwright demo $(ARGS)
 
 test: ## unit tests: hermetic, no root, no cgo
 	CGO_ENABLED=0 $(GO) test ./...
