@@ -200,6 +200,9 @@ const (
 	OpPower    OpKind = "power"
 	OpWipe     OpKind = "wipe"
 	OpLocate   OpKind = "locate"
+	// Decisions of a person about a node beside the main way; they touch no hardware.
+	OpReturn OpKind = "return" // from triage or repair back to what is still proven
+	OpRepair OpKind = "repair" // from triage to repair
 )
 
 // DocKind is the kind of a stored document.

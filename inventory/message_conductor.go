@@ -7,7 +7,7 @@ var conductorMessages = map[string]string{
 	"conductor.ask":            "Start {1} for {0}: nobody has asked for it yet.",
 	"conductor.held":           "Lift what holds {0} first: {1}",
 	"conductor.no_plan":        "Make a firmware plan for {0} first. {1}",
-	"conductor.triage":         "Look at {0}: {1}. A person decides: repair, or return with a reason.",
+	"conductor.triage":         "Look at {0}: {1}. A person decides: rackwright repair, or rackwright return, with a reason.",
 	"conductor.no_agent":       "Look at the console of {0}: its burn-in agent has been silent for {1}.",
 	"conductor.no_address":     "Say where the BMC of {0} answers: {1}",
 	"conductor.broken_flash":   "Look at {0}: its firmware run was broken off; do not power it off. {1}",

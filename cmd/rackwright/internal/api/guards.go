@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
 	"github.com/rackwright/rackwright/images/burnin/plan"
@@ -39,6 +40,11 @@ func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inven
 		return invalid(fmt.Sprintf("plan %s: only firmware is started by the digest of a plan", in.Plan), `Use op firmware; a burn-in plan is named in args: {"plan":"smoke"}.`)
 	}
 	switch in.Op {
+	case inventory.OpReturn, inventory.OpRepair:
+		if len(strings.TrimSpace(args.Reason)) < 10 {
+			return invalid("a node leaves triage with a reason of at least 10 characters", `Say what was done: {"reason":"DIMM_0 replaced, case 1234"}.`)
+		}
+		return nil
 	case inventory.OpPower:
 		return s.guardPower(ctx, args, on)
 	case inventory.OpFirmware:

@@ -17,7 +17,7 @@ import (
 // StartRequest asks for work. Racks and nodes are ids or addresses; an empty
 // selector selects nothing and is refused.
 type StartRequest struct {
-	Op       inventory.OpKind     `json:"op" enum:"sweep,secure,firmware,burn_in,rack_test,bring_up,power,locate"`
+	Op       inventory.OpKind     `json:"op" enum:"sweep,secure,firmware,burn_in,rack_test,bring_up,power,locate,return,repair"`
 	Racks    []string             `json:"racks,omitempty"`
 	Nodes    []string             `json:"nodes,omitempty"`
 	Kinds    []inventory.NodeKind `json:"kinds,omitempty"`

@@ -26,6 +26,9 @@ func (s *Steps) asked(ctx context.Context, t Turn, f lifecycle.Facts) (Result, b
 			}
 			continue
 		}
+		if e, decision := decisions[req.Op]; decision {
+			return s.decide(ctx, t, req, e)
+		}
 		m := s.serves(t, req.Op)
 		if m == nil {
 			if s.coming(t, req.Op) {

@@ -30,6 +30,8 @@ type wishArgs struct {
 	// Plan is the name of a burn-in plan, Image of a boot image.
 	Plan  string `json:"plan,omitempty"`
 	Image string `json:"image,omitempty"`
+	// Reason is why a person decided so.
+	Reason string `json:"reason,omitempty"`
 }
 
 func argsOf(req inventory.Request) (wishArgs, error) {

@@ -1,0 +1,66 @@
+package conductor_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/conductor"
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/storetest"
+)
+
+// TestDecisions: a node leaves triage by a person's word alone; what was proven
+// before stays, what the law does not allow is refused with its reason.
+func TestDecisions(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		storetest.Raise(b.t, b.store, b.nodes["C01"], inventory.NodeBaselined)
+		sent := false
+		ill := b.conductor("one", nil, func(_ context.Context, t conductor.Turn) (conductor.Result, error) {
+			if t.Subject() != b.on("C01") || sent {
+				return conductor.Result{}, nil
+			}
+			sent = true
+			return conductor.Result{Change: inventory.Change{Event: &inventory.Event{Kind: inventory.EventTriage, Reason: "burn-in: a miscompare"}}}, nil
+		})
+		if err := b.store.Wake(b.t.Context(), b.on("C01")); err != nil {
+			b.t.Fatal(err)
+		}
+		b.run(5*time.Second, ill)
+		steps := &conductor.Steps{Store: b.store}
+		c := &conductor.Conductor{Store: b.store, Holder: "one", Log: slog.New(slog.NewTextHandler(b, nil))}
+		steps.Fill(c)
+		ask := func(op inventory.OpKind, slot string) inventory.RequestLine {
+			b.t.Helper()
+			req, err := b.store.Ask(b.t.Context(), inventory.Request{Key: string(op) + slot, Op: op, By: "ann", State: inventory.RequestAccepted,
+				On: inventory.Selector{Nodes: []inventory.NodeID{b.nodes[slot].ID}}, Args: json.RawMessage(`{"reason":"DIMM_0 replaced"}`)})
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			b.run(5*time.Second, c)
+			if req, err = b.store.Request(b.t.Context(), req.Run); err != nil {
+				b.t.Fatal(err)
+			}
+			return req.Lines[0]
+		}
+		at := func(slot string) inventory.Milestone {
+			n, err := b.store.Node(b.t.Context(), b.nodes[slot].ID)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			return n.Milestone
+		}
+		if at("C01") != inventory.NodeTriage {
+			b.t.Fatalf("it is at %s", at("C01"))
+		}
+		if got := ask(inventory.OpReturn, "C02"); got.Result != "refused" || !strings.Contains(got.Detail, "not in triage") {
+			b.t.Errorf("a healthy node was answered %+v", got)
+		}
+		if got := ask(inventory.OpReturn, "C01"); got.Result != "ok" || at("C01") != inventory.NodeSecured {
+			b.t.Errorf("after %+v it is at %s, want secured: what is proven below stays, the rest is proven again", got, at("C01"))
+		}
+	})
+}
