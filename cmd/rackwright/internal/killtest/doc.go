@@ -5,7 +5,15 @@
 // must finish as if nothing had happened.
 //
 // The killer is a decorator of the Store and the simulator; the product has no
-// hook. Entry points are the tests: TestKillPoints (hermetic, a handful of
-// points), TestKillMatrixRealPeer (every point, both databases),
-// TestTwoServersRealPeer and TestLiesTurnRed.
+// hook. Entry points are the tests: TestKillPoints (hermetic: a handful of
+// points, and a lying record that must turn them red), TestKillMatrixRealPeer
+// (every point, both databases), TestTwoServersRealPeer.
+//
+// A journey begins with a copy of one prepared record: rack powered, two nodes
+// installed, nothing asked of a BMC yet. From there machines secure, verify,
+// flash, activate and burn in. All points together take minutes because one
+// journey is killed many times, at commits that lie RACKWRIGHT_KILL_SPACING
+// apart (40); with 0 each journey is killed once. RACKWRIGHT_KILL_POINTS names
+// points by hand (before:12,after:3-9,half-request:3), RACKWRIGHT_KILL_KEEP a
+// folder for the data of faulty points.
 package killtest

@@ -30,37 +30,47 @@ const (
 // commit: before a claim the record is what the commit before it left.
 type killer struct {
 	inventory.Store
-	at    int // 0: never
+	at    int    // 0: never
+	name  string // or at the first commit whose name begins so
 	phase string
 	n     atomic.Int64
 	log   *os.File
 }
 
-func (k *killer) strike() {
+func (k *killer) strike(what string) {
+	fmt.Fprintf(k.log, "%s %s\n", struck, what)
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }
 
 // write runs one write method as the next commit.
 func write[T any](k *killer, what string, do func() (T, error)) (T, error) {
-	n := k.open(what)
+	hit := k.open(what)
 	out, err := do()
-	k.done(n, err)
+	k.done(hit)
 	return out, err
 }
 
-func (k *killer) open(what string) int {
+// struck marks the line of the log that says what a process died of.
+const struck = "killed"
+
+// open is called before a commit; it returns its name if it is the one to kill at.
+func (k *killer) open(what string) (hit string) {
 	n := int(k.n.Add(1))
 	fmt.Fprintf(k.log, "%d %s\n", n, what)
-	if n == k.at && k.phase == before {
-		k.strike()
+	if n != k.at && (k.name == "" || what != k.name && !strings.HasPrefix(what, k.name+" ")) {
+		return ""
 	}
-	return n
+	if k.phase == before {
+		k.strike(what)
+	}
+	return what
 }
 
-func (k *killer) done(n int, _ error) {
-	if n == k.at && k.phase == after {
-		k.strike()
+// done is called after it.
+func (k *killer) done(hit string) {
+	if hit != "" && k.phase == after {
+		k.strike(hit)
 	}
 }
 
@@ -149,7 +159,7 @@ func (k *killer) BreakLock(ctx context.Context, s inventory.Subject, p inventory
 func (k *killer) Claim(ctx context.Context, h inventory.Holder, n int) ([]inventory.Claim, error) {
 	claims, err := k.Store.Claim(ctx, h, n)
 	if len(claims) > 0 && k.phase != before {
-		k.done(k.open("Claim"), err)
+		k.done(k.open("Claim"))
 	}
 	return claims, err
 }

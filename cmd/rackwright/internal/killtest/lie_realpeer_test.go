@@ -7,4 +7,6 @@ import "testing"
 // TestLieNoReadBackRealPeer: without the read-back the unique index still keeps
 // the second flash from being sent, and the node never gets further: the judge
 // must say that, too.
-func TestLieNoReadBackRealPeer(t *testing.T) { red(t, lieNoReadBack, "not over in") }
+func TestLieNoReadBackRealPeer(t *testing.T) {
+	newMatrix(t, prepare(t, 0, "")).red(t, lieNoReadBack, "not over in")
+}

@@ -47,7 +47,7 @@ func TestKillMatrixRealPeer(t *testing.T) {
 
 func whole(t *testing.T, title string, lanes ...*lane) {
 	m := newMatrix(t, lanes...)
-	m.run(t, m.requests())
+	m.run(t, m.requests(t))
 	m.run(t, m.chains(before, spacing(t)))
 	m.run(t, m.chains(after, spacing(t)))
 	fired, by := m.table(t, title)

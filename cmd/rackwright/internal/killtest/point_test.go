@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,12 +23,18 @@ import (
 type blow struct {
 	at       int
 	phase    string
-	mutation bool // counts the BMCs' mutating requests, not commits
-	every    int  // and again at every so many commits of the next process; 0: once
+	mutation bool   // counts the BMCs' mutating requests, not commits
+	every    int    // and again at every so many commits of the next process; 0: once
+	name     string // instead of at: the first commit whose name begins so
+	upload   bool   // instead of at: the first upload
 }
 
 func (b blow) String() string {
 	switch {
+	case b.name != "":
+		return b.phase + " " + b.name
+	case b.upload:
+		return b.phase + " upload"
 	case b.at == 0:
 		return "undisturbed"
 	case b.mutation:
@@ -56,7 +63,7 @@ type ending struct {
 
 // patience is how long a journey may take after a kill. It is not an assertion
 // of speed.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // walk takes one rack from the prepared record to burned_in with one blow, and
 // judges what is left.
@@ -69,7 +76,8 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 		t.Fatal(err)
 	}
 	private(t, data)
-	r := l.rack(t, filepath.Join(out.dir, "machines"), bmcsim.Options{})
+	a := &arm{blow: b}
+	r := l.rack(t, filepath.Join(out.dir, "machines"), bmcsim.Options{OnMutation: a.mutation})
 	defer func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -78,10 +86,11 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 	r.Connect(l.network(t))
 	o := order{Config: l.settings(data, l.database(t), l.tokens["key"]), Lie: lied, Log: filepath.Join(out.dir, "commits"), Debug: filepath.Join(out.dir, "log")}
 	if !b.mutation {
-		o.Kill, o.Phase = b.at, b.phase
+		o.Kill, o.Name, o.Phase = b.at, b.name, b.phase
 	}
 	p := start(t, o)
-	if b.mutation {
+	a.at(r.Fleet(), p.cmd.Process.Pid)
+	if b.mutation && b.at > 0 {
 		if err := r.Fleet().Arm(bmcsim.Kill{N: b.at, Phase: b.phase, PID: p.cmd.Process.Pid}); err != nil {
 			t.Fatal(err)
 		}
@@ -92,25 +101,30 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 			died := time.Now()
 			end = died.Add(patience)
 			out.kills = append(out.kills, out.label(t, r))
-			o.Kill, o.Log = b.every, filepath.Join(out.dir, fmt.Sprintf("commits-%d", len(out.kills)))
+			o.Kill, o.Name, o.Log = b.every, "", filepath.Join(out.dir, fmt.Sprintf("commits-%d", len(out.kills)))
 			c.p, c.client = start(t, o), nil
 			out.resumed = max(out.resumed, time.Since(died))
 			continue
 		}
 		if c.p.ended() {
-			out.faults = append(out.faults, fmt.Sprintf("the server ended by itself: %v: %s", c.p.err, tail(o.Debug)))
+			out.fault("the server ended by itself: %v: %s", c.p.err, tail(o.Debug))
 			break
 		}
-		if c.work(t.Context()) {
-			break
+		over := c.work(t.Context())
+		if !over && time.Now().Before(end) {
+			continue
 		}
-		if time.Now().After(end) {
-			out.faults = append(out.faults, fmt.Sprintf("not over in %s: %s", patience, c.where))
-			break
+		if !over {
+			out.fault("not over in %s: %s", patience, c.where)
 		}
-	}
-	if err := c.p.stop(); err != nil {
-		out.faults = append(out.faults, err.Error())
+		err := c.p.stop()
+		if c.p.killed() && over { // a commit of the shutdown; the next process has nothing left to do
+			continue
+		}
+		if err != nil {
+			out.fault("%v", err)
+		}
+		break
 	}
 	out.took = time.Since(begun)
 	out.work = commits(t, filepath.Join(out.dir, "commits"))
@@ -127,11 +141,36 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 	return out
 }
 
+// arm arms the simulator for the first upload, at the moment it is known to be one.
+type arm struct {
+	blow
+	mu    sync.Mutex
+	fleet *bmcsim.Fleet
+	pid   int
+}
+
+func (a *arm) at(f *bmcsim.Fleet, pid int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fleet, a.pid = f, pid
+}
+
+func (a *arm) mutation(n int, phase string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.upload || phase != half || a.pid == 0 {
+		return
+	}
+	if err := a.fleet.Arm(bmcsim.Kill{N: n, Phase: a.phase, PID: a.pid}); err == nil {
+		a.pid = 0 // once
+	}
+}
+
 // label says what a killed process was doing.
 func (e ending) label(t *testing.T, r *virtualrack.Rack) string {
 	if e.mutation {
 		for _, m := range r.Fleet().Mutations() {
-			if m.N == e.at {
+			if e.at > 0 && m.N == e.at || e.upload && strings.Contains(m.Path, "UpdateService") {
 				return m.Method + " " + m.Path
 			}
 		}
@@ -141,8 +180,12 @@ func (e ending) label(t *testing.T, r *virtualrack.Rack) string {
 		log = fmt.Sprintf("commits-%d", n)
 	}
 	lines := commits(t, filepath.Join(e.dir, log))
-	_, what, _ := strings.Cut(lines[len(lines)-1], " ")
-	return what
+	for i := len(lines) - 1; i >= 0; i-- { // others may have begun a commit meanwhile
+		if what, ok := strings.CutPrefix(lines[i], struck+" "); ok {
+			return what
+		}
+	}
+	return "after " + lines[len(lines)-1]
 }
 
 // private gives the copy the modes that the server insists on.
