@@ -71,22 +71,16 @@ func (m *Burn) judge(ctx context.Context, t Turn, op inventory.Operation, cut st
 	if err != nil {
 		return Result{}, false, err
 	}
-	cites := map[string]inventory.Digest{"plan": v.Base}
-	for name, d := range map[string]inventory.Digest{"image": v.Image, "resolved": v.Resolved} {
-		if d != "" {
-			cites[name] = d
-		}
-	}
 	_, seen, err := m.Store.Components(ctx, t.Node.ID, inventory.At{})
 	if err != nil {
 		return Result{}, false, err
 	}
-	for _, g := range v.Gates {
-		if g.Result == inventory.ResultNotApplicable {
-			continue // the rack type declares that; a producer never does
+	about := burnin.Subject{Node: t.Node.ID, Run: op.Run, Attempt: op.Attempt, Document: doc, Fingerprint: inventory.Fingerprint(seen), At: time.Now()}
+	for _, e := range v.Evidence(about) {
+		if cut != "" && e.Result == inventory.ResultUnjudged {
+			e.Detail = strings.TrimSpace(cut + ". " + e.Detail)
 		}
-		e := inventory.Evidence{Subject: t.Subject(), Gate: g.Gate, Result: g.Result, Producer: inventory.ByMachine, Document: doc, Run: op.Run,
-			Fingerprint: inventory.Fingerprint(seen), At: time.Now(), By: "rackwright/burnin", Cites: cites, Detail: reasons(g, cut), Simulated: v.Simulated || t.Node.Simulated}
+		e.Simulated = e.Simulated || t.Node.Simulated
 		if _, err := m.Store.File(ctx, e); err != nil {
 			return Result{}, false, err
 		}
@@ -106,27 +100,12 @@ func (m *Burn) judge(ctx context.Context, t Turn, op inventory.Operation, cut st
 // saidReasons is how many reasons a blocker names; the verdict has all.
 const saidReasons = 3
 
-func reasons(g burnin.GateVerdict, cut string) string {
-	var parts []string
-	if cut != "" && g.Result == inventory.ResultUnjudged {
-		parts = append(parts, cut)
-	}
-	for i, r := range g.Reasons {
-		if i == saidReasons {
-			parts = append(parts, fmt.Sprintf("and %d more, see the verdict", len(g.Reasons)-i))
-			break
-		}
-		parts = append(parts, r.Sentence)
-	}
-	return strings.Join(parts, " · ")
-}
-
 // failure is why a verdict failed, in one line.
 func failure(v burnin.Verdict) string {
 	var parts []string
 	for _, g := range v.Gates {
 		if g.Result == inventory.ResultFail {
-			parts = append(parts, reasons(g, ""))
+			parts = append(parts, g.Sentences(saidReasons))
 		}
 	}
 	if len(parts) == 0 {
