@@ -5,7 +5,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APT := postgresql qemu-system-x86 ovmf ipxe ipxe-qemu dnsmasq udhcpc isc-dhcp-client tftp-hpa atftp curl \
   redfishtool python3-sushy iproute2 stress-ng stressapptest fio iperf3 nvme-cli smartmontools dmidecode ethtool pciutils memtester chromium
 
-.PHONY: help build test race lint fuzz test-real packages demo tidy-check
+.PHONY: help build test race lint fuzz test-real conformance packages demo tidy-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ fuzz: ## every fuzz target for 60 s
 
 test-real: packages ## tests against real peers: installs what it needs (Debian, root)
 	CGO_ENABLED=0 $(GO) test -tags realpeer -run 'RealPeer' -count=1 -p 1 -timeout 40m ./...
+
+conformance: ## DMTF's validators against the simulated BMCs, for minutes (pinned PyPI tools)
+	$(GO) test -tags conformance -count=1 -timeout 20m ./redfish/bmcsim
 
 packages:
 	@missing=$$(dpkg-query -W -f='$${Package} $${Status}\n' $(APT) 2>/dev/null | awk '/ok installed/{print $$1}' | sort | comm -13 - <(printf '%s\n' $(APT) | sort)); \

@@ -72,6 +72,9 @@ func (a *app) serveCmd() *cobra.Command {
 		if show {
 			return a.showConfig(cfg)
 		}
+		if os.Getenv("DEBUG_BMCLIB") == "true" { // the library then prints whole requests, passwords included
+			return fmt.Errorf("%w: DEBUG_BMCLIB=true would print BMC passwords; unset it and start again", errUsage)
+		}
 		s, err := server.New(c.Context(), server.Options{Config: cfg, Version: version(), Log: logger(a.streams, cfg.Log)})
 		if err != nil {
 			return err
