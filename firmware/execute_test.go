@@ -229,7 +229,11 @@ func TestAdvanceOneFlashOneReset(t *testing.T) {
 		"task reaped":                {func(d *device) { d.reap = true }, PhaseDone, 1, 1},
 		"reply of the reset lost":    {func(d *device) { d.activateErr = ErrUnknownOutcome }, PhaseDone, 1, 1},
 		"activation changes nothing": {func(d *device) { d.stick = true }, PhaseFailed, 1, 1},
-		"foreign update first":       {func(d *device) { d.tasks["foreign"] = time.Now().Add(5 * time.Minute) }, PhaseDone, 1, 1},
+		"foreign update does it": {func(d *device) {
+			d.tasks["foreign"] = time.Now().Add(5 * time.Minute)
+			time.AfterFunc(4*time.Minute, func() { d.staged["FW_BMC_0"] = "2.0" })
+		}, PhaseDone, 0, 1},
+		"foreign update first": {func(d *device) { d.tasks["foreign"] = time.Now().Add(5 * time.Minute) }, PhaseDone, 1, 1},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
