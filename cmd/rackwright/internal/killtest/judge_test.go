@@ -219,7 +219,7 @@ func (e *ending) hardware(r *virtualrack.Rack) {
 		if c.PasswordChanges != 1 && !(e.partial && want == 0) {
 			e.fault("%s: %d password changes", name, c.PasswordChanges)
 		}
-		if c.BankInterrupt > 0 || c.RefusedPayloads > 0 || c.RefusedBusy > 0 || c.Lockouts > 0 {
+		if c.BankInterrupt > 0 || c.RefusedPayloads > 0 || c.RefusedBusy > 0 && !e.frozen || c.Lockouts > 0 {
 			e.fault("%s: %d bank writes interrupted, %d packages refused, %d refused as busy, %d lock-outs", name, c.BankInterrupt, c.RefusedPayloads, c.RefusedBusy, c.Lockouts)
 		}
 		for _, n := range c.WrongBySecret {
@@ -227,7 +227,7 @@ func (e *ending) hardware(r *virtualrack.Rack) {
 				e.fault("%s: %d wrong logins with one secret", name, n)
 			}
 		}
-		if c.InFlightMax > 2 || c.WritersMax > 1 {
+		if c.InFlightMax > 2 || c.WritersMax > 1 && !e.frozen {
 			e.fault("%s: %d requests at once, %d writers at once", name, c.InFlightMax, c.WritersMax)
 		}
 	}

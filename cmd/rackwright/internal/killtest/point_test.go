@@ -57,6 +57,7 @@ type ending struct {
 	writes  int           // mutating requests seen
 	asked   []string      // the mutating requests by number, from 1
 	partial bool          // only C01 was asked for
+	frozen  bool          // a server slept with its request half sent: the next one is refused as busy
 	reboots int           // boots after one that brought no agent
 	dir     string
 }

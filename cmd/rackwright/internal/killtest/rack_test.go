@@ -164,6 +164,9 @@ func (l *lane) settings(data, dsn, key string) config.Config {
 	k := &c.Conductor
 	k.Parallel, k.Lease, k.Grace, k.Poll, k.Settle = 4, 1600*time.Millisecond, 200*time.Millisecond, 25*time.Millisecond, 60*time.Millisecond
 	k.Cut, k.Renew, k.Margin, k.Backoff, k.Longest = 1200*time.Millisecond, 400*time.Millisecond, 600*time.Millisecond, 50*time.Millisecond, 400*time.Millisecond
+	if dsn != "" { // two servers may share this record: each commit is a few round trips more
+		k.Lease, k.Cut, k.Renew, k.Margin = 2500*time.Millisecond, 2*time.Second, 600*time.Millisecond, 900*time.Millisecond
+	}
 	c.Redfish.Again, c.Redfish.Quiet, c.Firmware.Quiet = 300*time.Millisecond, 500*time.Millisecond, 700*time.Millisecond
 	c.BurnIn.Plan, c.BurnIn.Boot, c.BurnIn.Heartbeat = "smoke", 12*time.Second, 15*time.Second
 	c.Firmware.Keys = []string{key}

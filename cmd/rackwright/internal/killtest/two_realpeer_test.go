@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +24,10 @@ func TestTwoServersRealPeer(t *testing.T) {
 	c := cluster(t)
 	l := onPostgres(t, c, 0)
 	for _, phase := range []string{before, half, after} {
-		t.Run("killed "+phase+" the flash", func(t *testing.T) { drill(t, l, phase) })
+		t.Run("killed "+phase+" the flash", func(t *testing.T) { drill(t, l, phase, syscall.SIGKILL) })
+	}
+	for _, phase := range []string{before, after} {
+		t.Run("frozen "+phase+" the flash", func(t *testing.T) { drill(t, l, phase, syscall.SIGSTOP) })
 	}
 }
 
@@ -38,6 +42,7 @@ type pair struct {
 	owner   atomic.Int64
 	died    time.Time // valid once owner is known
 	fleet   *bmcsim.Fleet
+	way     syscall.Signal // SIGKILL, or SIGSTOP: a server that wakes up as a zombie
 }
 
 // flasher is the server that has begun the flash.
@@ -70,16 +75,22 @@ func (p *pair) mutation(n int, phase string) {
 	}
 	p.once.Do(func() {
 		p.died = time.Now()
+		defer p.owner.Store(int64(owner))
+		if p.way == syscall.SIGSTOP {
+			if err := p.servers[owner].cmd.Process.Signal(p.way); err != nil {
+				p.t.Error(err)
+			}
+			return
+		}
 		if err := p.fleet.Arm(bmcsim.Kill{N: n, Phase: phase, PID: p.servers[owner].cmd.Process.Pid}); err != nil {
 			p.t.Error(err)
 		}
-		p.owner.Store(int64(owner))
 	})
 }
 
-func drill(t *testing.T, l *lane, phase string) {
+func drill(t *testing.T, l *lane, phase string, way syscall.Signal) {
 	dsn := l.clone(t)
-	p := &pair{t: t, lanes: [2]*lane{l, addresses(t, 9)}, phase: phase}
+	p := &pair{t: t, lanes: [2]*lane{l, addresses(t, 9)}, phase: phase, way: way}
 	p.owner.Store(-1)
 	r := l.rack(t, t.TempDir(), bmcsim.Options{OnMutation: p.mutation})
 	defer func() {
@@ -102,7 +113,7 @@ func drill(t *testing.T, l *lane, phase string) {
 		p.servers[i] = start(t, o)
 	}
 	ask(t, l, p.servers[1])
-	p.wait(func() bool { n := p.owner.Load(); return n >= 0 && p.servers[n].killed() }, "nobody was killed at a flash")
+	p.wait(func() bool { n := p.owner.Load(); return n >= 0 && (way == syscall.SIGSTOP || p.servers[n].killed()) }, "nobody was stopped at a flash")
 	other := 1 - p.owner.Load()
 	if strings.Contains(read(p.logs[other]), "Begin") {
 		t.Errorf("both servers began something on one rack:\n%s", read(p.logs[other]))
@@ -111,6 +122,12 @@ func drill(t *testing.T, l *lane, phase string) {
 	claimed := strings.Count(read(p.logs[other]), "Claim")
 	p.wait(func() bool { return strings.Count(read(p.logs[other]), "Claim") > claimed }, "nobody took over")
 	took := time.Since(p.died)
+	if way == syscall.SIGSTOP {
+		time.Sleep(o.Config.Firmware.Quiet + time.Second) // the other one has read back, and may send once more
+		if err := p.servers[p.owner.Load()].cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := crew{l: p.lanes[other], p: p.servers[other], asked: true}
 	c.l.tokens = l.tokens
 	p.wait(func() bool { c.work(t.Context()); return strings.Contains(c.where, "C01 burned_in") }, "the survivor did not finish")
@@ -118,15 +135,21 @@ func drill(t *testing.T, l *lane, phase string) {
 	if err := p.servers[other].stop(); err != nil {
 		t.Error(err)
 	}
-	e := ending{blow: blow{phase: phase, at: 1, mutation: true}, kills: []string{"flash"}}
-	e.partial = true
+	verb := "killed"
+	if way == syscall.SIGSTOP {
+		verb = "frozen"
+		if err := p.servers[p.owner.Load()].stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	e := ending{blow: blow{phase: phase, at: 1, mutation: true}, kills: []string{"flash"}, partial: true, frozen: way == syscall.SIGSTOP}
 	e.judge(t, l, r, o)
 	for _, f := range e.faults {
 		t.Error(f)
 	}
 	n := r.Fleet().BMC(rackName + "-C01").Counters()
-	t.Logf("server %c killed %s the flash; the other one claimed the rack after %s (lease %s + grace %s), C01 was burned in after %s: %d flash, %d cut uploads",
-		'A'+rune(p.owner.Load()), phase, took.Round(time.Millisecond), o.Config.Conductor.Lease, o.Config.Conductor.Grace, rest.Round(time.Millisecond), len(n.Flashes), n.CutUploads)
+	t.Logf("server %c %s %s the flash; the other one claimed the rack after %s (lease %s + grace %s), C01 was burned in after %s: %d flash, %d cut uploads, %d refused as busy, %d writers at once",
+		'A'+rune(p.owner.Load()), verb, phase, took.Round(time.Millisecond), o.Config.Conductor.Lease, o.Config.Conductor.Grace, rest.Round(time.Millisecond), len(n.Flashes), n.CutUploads, n.RefusedBusy, n.WritersMax)
 	if took > 90*time.Second {
 		t.Errorf("takeover in %s", took)
 	}
