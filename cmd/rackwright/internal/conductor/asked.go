@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -92,6 +93,9 @@ func bringUp(n inventory.Node) inventory.RequestLine {
 
 func (s *Steps) answer(ctx context.Context, t Turn, req inventory.Request, line inventory.RequestLine) error {
 	line.Subject = t.Subject()
+	if slices.Contains(req.Lines, line) {
+		return nil // said before; each turn comes by here, and a commit is a write to the disk
+	}
 	return s.Store.Answer(ctx, t.Claim, req.Run, line)
 }
 
