@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -151,6 +152,14 @@ func (e *Executor) look(ctx context.Context, plan Plan, step Step, p Progress) (
 // act is the one place that writes: first the list of tasks, then the intent,
 // then the bytes. A foreign update is watched, never joined.
 func (e *Executor) act(ctx context.Context, plan Plan, step Step, p Progress) (Progress, error) {
+	var file *os.File
+	if step.Verb == VerbFlash { // a package that is not at hand is our trouble, not the device's failure
+		var err error
+		if file, err = e.Payloads.Open(ctx, step.Payload); err != nil {
+			return p, fmt.Errorf("package %s of %s: %w", step.Payload, step.Want, err)
+		}
+		defer file.Close()
+	}
 	state, err := e.Updater.State(ctx)
 	if err != nil {
 		return p, err
@@ -185,15 +194,10 @@ func (e *Executor) act(ctx context.Context, plan Plan, step Step, p Progress) (P
 	if step.Verb == VerbActivate {
 		return e.activate(ctx, step, p), nil
 	}
-	return e.upload(ctx, step, p), nil
+	return e.upload(ctx, step, file, p), nil
 }
 
-func (e *Executor) upload(ctx context.Context, step Step, p Progress) Progress {
-	file, err := e.Payloads.Open(ctx, step.Payload)
-	if err != nil {
-		return p.fail("the package %s cannot be opened, nothing was sent: %v", step.Payload, err)
-	}
-	defer file.Close()
+func (e *Executor) upload(ctx context.Context, step Step, file *os.File, p Progress) Progress {
 	task, err := e.Updater.Start(ctx, step, file)
 	if err != nil {
 		return e.refused(step, p, err)

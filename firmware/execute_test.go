@@ -326,7 +326,7 @@ func TestAnotherDeviceVoidsThePlan(t *testing.T) {
 	})
 }
 
-func TestSentTwiceWithoutTraceIsUnknown(t *testing.T) {
+func TestSentTwiceWithoutTraceIsSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, r := newDevice(item("FW_BMC_0", "1.0")), newRecord()
 		var again func(*device) error
@@ -337,8 +337,60 @@ func TestSentTwiceWithoutTraceIsUnknown(t *testing.T) {
 		}
 		d.onStart = again
 		p := run(t, d, r)
-		if p.Phase != PhaseFailed || p.Outcome != inventory.OutcomeUnknown || p.Sent != 2 || d.flashes != 0 {
+		if p.Phase != PhaseFailed || p.Outcome != inventory.OutcomeFailed || p.Sent != 2 || len(r.unsettled()) != 0 || d.flashes != 0 {
 			t.Fatalf("%+v, %d flashes", p, d.flashes)
+		}
+	})
+}
+
+// TestARunningTaskIsNeverFailed: out of time with a task under way is trouble to
+// report, not the end of the step: the lock and "do not power off" stay.
+func TestARunningTaskIsNeverFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDevice(item("FW_BMC_0", "1.0"))
+		seen, err := d.Installed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := NewPlan(baseline(t), "n1", seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &Executor{Updater: d, Begin: newRecord().begin}
+		late := Progress{Step: 1, Phase: PhaseSettle, Task: "stuck", Since: time.Now(), Begun: time.Now(), Intent: "i0"}
+		d.tasks["stuck"] = time.Now().Add(24 * time.Hour)
+		time.Sleep(12 * time.Hour)
+		if p, err := e.Advance(t.Context(), plan, late); err == nil || p.Finished() {
+			t.Errorf("%s (%s) with a task under way, want an error and no end", p.Phase, p.Note)
+		}
+		time.Sleep(13 * time.Hour)
+		if p, err := e.Advance(t.Context(), plan, late); err != nil || p.Phase != PhaseFailed || p.Outcome != inventory.OutcomeFailed {
+			t.Errorf("%+v %v after the task ended without effect, want failed", p, err)
+		}
+	})
+}
+
+// TestReadBackEnds: an action of a broken-off run whose task ended without
+// effect is settled, or its lock could never be confirmed.
+func TestReadBackEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDevice(item("FW_BMC_0", "1.0"))
+		seen, err := d.Installed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := NewPlan(baseline(t), "n1", seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &Executor{Updater: d}
+		i := inventory.Intent{ID: "i0", Op: inventory.OpFirmware, Before: []byte(`{"step":1,"attempt":1,"sent":1}`), Begun: time.Now()}
+		d.tasks["cut"] = time.Now().Add(time.Hour)
+		for _, want := range []inventory.Outcome{inventory.OutcomeUnknown, inventory.OutcomeUnknown, inventory.OutcomeFailed} {
+			if got, why, err := e.ReadBack(t.Context(), plan, i); got != want || err != nil {
+				t.Errorf("%s after the beginning: %s (%s) %v, want %s", time.Since(i.Begun), got, why, err, want)
+			}
+			time.Sleep(40 * time.Minute)
 		}
 	})
 }

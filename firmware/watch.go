@@ -58,6 +58,16 @@ func (e *Executor) settle(ctx context.Context, plan Plan, step Step, p Progress)
 		p.Note = "Waiting for the versions: " + r.String() + "."
 		return p, nil
 	}
+	if p.Task != "" { // out of time is not out of danger: a task that runs may still be writing
+		s, err := e.Updater.Poll(ctx, p.Task)
+		if err != nil && !errors.Is(err, ErrTaskGone) {
+			return p, err
+		}
+		if err == nil && !s.Done {
+			p.Note = fmt.Sprintf("Task %s is still running %s after it began; do not power off, ask the vendor.", p.Task, time.Since(p.Begun).Round(time.Second))
+			return p, errors.New(p.Note)
+		}
+	}
 	if step.Verb == VerbActivate && r.only("active", "staged") {
 		return e.stillStaged(ctx, step, p)
 	}
@@ -148,14 +158,34 @@ func (e *Executor) ReadBack(ctx context.Context, plan Plan, i inventory.Intent) 
 	case p.Outcome == inventory.OutcomeFailed, p.Phase == PhaseFailed:
 		return inventory.OutcomeFailed, "read back: " + step.sentence() + " left no trace", nil
 	}
+	return e.readTrace(ctx, step, p, i)
+}
+
+// readTrace: something of a broken-off action is there, and the versions do not
+// agree yet. What has ended, and changed nothing for the quiet time since, never will.
+func (e *Executor) readTrace(ctx context.Context, step Step, p Progress, i inventory.Intent) (inventory.Outcome, string, error) {
+	if time.Since(i.Begun) <= e.quiet()+time.Duration(step.Settle) {
+		return inventory.OutcomeUnknown, p.Note, nil
+	}
+	switch p.Phase {
+	case PhaseRunning:
+		s, err := e.Updater.Poll(ctx, p.Task)
+		switch {
+		case errors.Is(err, ErrTaskGone), err == nil && s.Done:
+			return inventory.OutcomeFailed, "read back: task " + p.Task + " has ended and " + step.sentence() + " did not take", nil
+		case err != nil:
+			return inventory.OutcomeUnknown, "", err
+		}
+	case PhaseSettle:
+		return inventory.OutcomeFailed, "read back: the device was reset and " + step.sentence() + " did not take", nil
+	}
 	return inventory.OutcomeUnknown, p.Note, nil
 }
 
 func (e *Executor) again(step Step, p Progress) Progress {
 	if p.Sent >= sends {
-		p.Failure = fmt.Sprintf("%s: sent %d times, no trace of it on the device; ask the vendor, do not power off", step.sentence(), p.Sent)
-		p.Outcome = inventory.OutcomeUnknown
-		return p.phase(PhaseFailed, p.Failure)
+		// Settled, or it would be read back for ever: nothing began, twice, by the rule that let it be sent again.
+		return p.fail("%s: sent %d times, no trace of it on the device; ask the vendor, do not power off", step.sentence(), p.Sent)
 	}
 	p.Outcome = inventory.OutcomeFailed // definite now: it never began
 	return p.phase(PhaseClear, "It never began; sending it once more.")
