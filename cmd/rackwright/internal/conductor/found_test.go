@@ -92,6 +92,7 @@ func TestIdentity(t *testing.T) {
 		{"the key it proved before, in its own slot", c4, unit{pin: "sha256:p4", uuid: c5.UUID}, "4"},
 		{"the key it proved before, in another slot", c5, unit{pin: "sha256:p4"}, "4"},
 		{"the ordered UUID", c4, unit{pin: "sha256:new", uuid: "AAAAAAAA-0000-4000-8000-000000000005"}, "5"},
+		{"the UUID of a unit that proved another key", c5, unit{pin: "sha256:new", uuid: c4.UUID}, "5"},
 		{"an unknown UUID", c4, unit{uuid: "bbbbbbbb-0000-4000-8000-000000000009"}, "4"},
 	} {
 		if got := whose(x.at, all, x.u); got.ID != x.want {

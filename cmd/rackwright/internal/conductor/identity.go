@@ -17,8 +17,10 @@ type unit struct {
 }
 
 // whose says which expected node the unit at an address belongs to: by the key
-// it proved to hold, else by the UUID that was ordered. The node itself when
-// nothing says otherwise. It is pure.
+// it proved to hold, else by the UUID that was ordered. A UUID is shown to and
+// by anybody: it never stands for a unit that proved another key, whose secret
+// would be sent to a stranger. The node itself when nothing says otherwise. It
+// is pure.
 func whose(n inventory.Node, members []inventory.Node, u unit) inventory.Node {
 	if u.pin != "" && n.BMC.Pin == u.pin {
 		return n
@@ -31,7 +33,7 @@ func whose(n inventory.Node, members []inventory.Node, u unit) inventory.Node {
 		}
 	}
 	for _, m := range members {
-		if u.uuid != "" && sameUUID(m.UUID, u.uuid) {
+		if u.uuid != "" && m.BMC.Pin == "" && sameUUID(m.UUID, u.uuid) {
 			return m
 		}
 	}

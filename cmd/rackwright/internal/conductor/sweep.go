@@ -114,7 +114,10 @@ func (m *Sweep) read(ctx context.Context, t Turn, next inventory.Milestone) (inv
 		if !ordered {
 			return inventory.Observation{}, found{}, fmt.Errorf("%w: it wants its password changed first, and nobody ordered the UUID it shows", redfish.ErrAuth)
 		}
-		return inventory.Observation{}, found{}, errors.Join(errRotate, m.Store.Bind(long, t.Node.ID, e))
+		if err := m.Store.Bind(long, t.Node.ID, e); err != nil {
+			return inventory.Observation{}, found{}, err
+		}
+		return inventory.Observation{}, found{}, errRotate
 	}
 	o, raw, err := bmc.ObserveRaw(long)
 	if err != nil {
@@ -125,7 +128,7 @@ func (m *Sweep) read(ctx context.Context, t Turn, next inventory.Milestone) (inv
 	}
 	o.Node, o.Rack, o.Simulated = t.Node.ID, t.Rack.ID, o.Simulated || e.Simulated
 	e.Simulated = o.Simulated
-	leaks := found{gate: lifecycle.GateLeak, result: inventory.ResultPass}
+	leaks := found{} // no alarm was asked for: nothing is known, whatever milestone the reading itself moves the node to
 	if next == inventory.NodeDiscovered {
 		alarms, err := bmc.Alarms(long)
 		if err != nil {
@@ -145,15 +148,21 @@ var errRotate = errors.New("the BMC wants its password changed first")
 
 // rotate secures a BMC before it can be read.
 func (m *Sweep) rotate(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bool, error) {
-	if b, held := forbidden(t, inventory.OpSecure); held {
-		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{b}}}, true, nil
+	if b, held := forbidden(t, inventory.OpSecure); held { // who asked for a reading is answered, or it would be asked again at once
+		line := inventory.RequestLine{Result: lineRefused, Detail: inventory.Sentence(b.Fix, b.Args)}
+		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{b}}, Wait: m.again()}, false, Answered(ctx, m.Store, t, inventory.OpSweep, line)
 	}
 	n, err := m.Store.Node(ctx, t.Node.ID)
 	if err != nil {
 		return Result{}, false, err
 	}
 	t.Node = n
-	return m.Secure.start(ctx, t, f)
+	r, done, err := m.Secure.start(ctx, t, f)
+	if done && err == nil { // it cannot be secured now: come back later, not at once
+		line := inventory.RequestLine{Result: lineFailed, Detail: "its password must be changed first, and cannot be now"}
+		r.Wait, done, err = m.again(), false, Answered(ctx, m.Store, t, inventory.OpSweep, line)
+	}
+	return r, done, err
 }
 
 // file turns the reading into evidence of the next milestone.
