@@ -2,11 +2,15 @@
 
 package killtest_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/rackwright/rackwright/inventory"
+)
 
 // TestLieNoReadBackRealPeer: without the read-back the unique index still keeps
-// the second flash from being sent, and the node never gets further: the judge
+// the second reset from being sent, and the node never gets further: the judge
 // must say that, too.
 func TestLieNoReadBackRealPeer(t *testing.T) {
-	newMatrix(t, prepare(t, 0, "")).red(t, lieNoReadBack, "not over in")
+	newMatrix(t, prepare(t, 0, "")).red(t, unread(inventory.OpBurnIn), lieNoReadBack, "not over in")
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rackwright/rackwright/inventory"
 )
 
 // matrix runs points on several lanes at once and compares each with the
@@ -141,7 +143,7 @@ func (m *matrix) table(t *testing.T, title string) (fired int, by map[string]int
 }
 
 // TestKillPoints is the hermetic handful, and the proof that its assertions can
-// fail: a record that forgets intents flashes twice.
+// fail: with a record that forgets intents a host is reset twice.
 func TestKillPoints(t *testing.T) {
 	m := newMatrix(t, prepare(t, 0, ""), prepare(t, 1, ""))
 	points := handful()
@@ -152,7 +154,12 @@ func TestKillPoints(t *testing.T) {
 	if fired, _ := m.table(t, "SQLite"); fired == 0 {
 		t.Fatal("no point killed a server")
 	}
-	t.Run("a lie turns red", func(t *testing.T) { m.red(t, lieNoIntents, "2 flashes, 1 planned") })
+	t.Run("a lie turns red", func(t *testing.T) {
+		// C01 is reset to activate and to boot, C02 to boot: more is a reset that was
+		// sent twice, and perhaps another boot because it cut the first one.
+		const resets = ": the record says that 0 × reset was done, the BMC saw "
+		m.red(t, unread(inventory.OpBurnIn), lieNoIntents, "C01"+resets+"3", "C01"+resets+"4", "C02"+resets+"2", "C02"+resets+"3")
+	})
 }
 
 // handful are points around what may not happen twice.
@@ -162,7 +169,7 @@ func handful() []blow {
 		{upload: true, phase: half, mutation: true},
 		{upload: true, phase: after, mutation: true},
 		{name: "Seal", phase: after},
-		{name: "Begin host-reset", phase: after},
+		unread(inventory.OpBurnIn),
 	}
 }
 

@@ -168,7 +168,7 @@ func (l *lane) settings(data, dsn, key string) config.Config {
 		k.Lease, k.Cut, k.Renew, k.Margin = 2500*time.Millisecond, 2*time.Second, 600*time.Millisecond, 900*time.Millisecond
 	}
 	c.Redfish.Again, c.Redfish.Quiet, c.Firmware.Quiet = 300*time.Millisecond, 500*time.Millisecond, 700*time.Millisecond
-	c.BurnIn.Plan, c.BurnIn.Boot, c.BurnIn.Heartbeat = "smoke", 12*time.Second, 15*time.Second
+	c.BurnIn.Plan, c.BurnIn.Boot, c.BurnIn.Heartbeat = "smoke", 8*time.Second, 15*time.Second
 	c.Firmware.Keys = []string{key}
 	net := l.subnet("0/24")
 	c.Provisioning = config.Provisioning{Address: fmt.Sprintf("%s:%d", l.host, l.ports[0]), Agents: fmt.Sprintf("%s:%d", l.host, l.ports[1]), DHCP: "authoritative",
