@@ -4,6 +4,7 @@ package killtest_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -12,5 +13,7 @@ import (
 // the second reset from being sent, and the node never gets further: the judge
 // must say that, too.
 func TestLieNoReadBackRealPeer(t *testing.T) {
-	newMatrix(t, prepare(t, 0, "")).red(t, unread(inventory.OpBurnIn), lieNoReadBack, "not over in")
+	m := newMatrix(t, prepare(t, 0, ""))
+	m.lanes[0].patience = 15 * time.Second // it will not be over
+	m.red(t, unread(inventory.OpBurnIn), lieNoReadBack, "not over in")
 }

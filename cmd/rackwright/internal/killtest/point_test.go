@@ -97,10 +97,10 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 		}
 	}
 	c := crew{l: l, p: p}
-	for end := begun.Add(patience); ; time.Sleep(30 * time.Millisecond) {
+	for end := begun.Add(l.patience); ; time.Sleep(30 * time.Millisecond) {
 		if c.p.killed() {
 			died := time.Now()
-			end = died.Add(patience)
+			end = died.Add(l.patience)
 			out.kills = append(out.kills, out.label(t, r))
 			o.Kill, o.Name, o.Log = b.every, "", filepath.Join(out.dir, fmt.Sprintf("commits-%d", len(out.kills)))
 			c.p, c.client = start(t, o), nil
@@ -116,7 +116,7 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 			continue
 		}
 		if !over {
-			out.fault("not over in %s: %s", patience, c.where)
+			out.fault("not over in %s: %s", l.patience, c.where)
 		}
 		err := c.p.stop()
 		if c.p.killed() && over { // a commit of the shutdown; the next process has nothing left to do

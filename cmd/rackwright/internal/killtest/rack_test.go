@@ -39,18 +39,19 @@ var noGates = []string{"ntp.set", "log.forwarding", "lockdown", "bios.settings",
 // lane is one place where racks are killed: addresses of its own, and a record
 // that stands just before the machines' work begins.
 type lane struct {
-	host   string // 127.x.y.1
-	ports  []int  // http, agents, dhcp, tftp, then one per BMC
-	data   string // folder of the prepared record
-	dsn    string // of the prepared PostgreSQL database; empty: SQLite
-	tokens map[string]string
-	clone  func(*testing.T) string // a copy of the prepared database
+	host     string // 127.x.y.1
+	ports    []int  // http, agents, dhcp, tftp, then one per BMC
+	data     string // folder of the prepared record
+	dsn      string // of the prepared PostgreSQL database; empty: SQLite
+	tokens   map[string]string
+	patience time.Duration           // how long a journey may take after a kill
+	clone    func(*testing.T) string // a copy of the prepared database
 }
 
 // addresses finds a loopback network and ports that nobody uses now.
 func addresses(t *testing.T, n int) *lane {
 	t.Helper()
-	l := &lane{host: fmt.Sprintf("127.%d.%d.1", 64+os.Getpid()%120, n+1), tokens: map[string]string{}}
+	l := &lane{host: fmt.Sprintf("127.%d.%d.1", 64+os.Getpid()%120, n+1), tokens: map[string]string{}, patience: patience}
 	var open []net.Listener
 	for range 6 {
 		c, err := net.Listen("tcp", l.host+":0")
