@@ -53,11 +53,7 @@ func TestBootEveryWay(t *testing.T) {
 				t.Errorf("address %s for %s", out.Addr, out.Lease)
 			}
 			for _, stage := range []string{StageDiscover, StageOffer, StageRequest, StageAck, StageScript, StageKernel} {
-				ok := false
-				for _, l := range s.lines(i) {
-					ok = ok || l.Stage == stage && l.Node == n.ID && l.Simulated
-				}
-				if !ok {
+				if !s.noted(i, func(l inventory.BootLine) bool { return l.Stage == stage && l.Node == n.ID && l.Simulated }) {
 					t.Errorf("no ledger line of stage %s that says simulated", stage)
 				}
 			}

@@ -219,6 +219,24 @@ func (s *site) machine(i int, mode romsim.Mode, arch uint16) romsim.Machine {
 }
 
 // lines reads the ledger of a machine, waiting for the lines behind the answers.
+// noted waits for a ledger line: the server writes the last one of a file after
+// the client has its last byte.
+func (s *site) noted(i int, is func(inventory.BootLine) bool) bool {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if slices.ContainsFunc(s.lines(i), is) {
+			return true
+		}
+	}
+	return false
+}
+
+// abortedNow looks once: a transfer that was noted as cut so far.
+func (s *site) abortedNow(i int) bool {
+	s.t.Helper()
+	return slices.ContainsFunc(s.lines(i), func(l inventory.BootLine) bool { return l.Stage == StageTFTPDone && l.Branch == string(BranchAbort) })
+}
+
 func (s *site) lines(i int) []inventory.BootLine {
 	s.t.Helper()
 	l, err := s.ledger.lines(s.t.Context(), inventory.Hint{MAC: macOf(i)}, time.Now().Add(-time.Hour))
@@ -229,7 +247,7 @@ func (s *site) lines(i int) []inventory.BootLine {
 }
 
 func (s *site) has(i int, stage string, b Branch) bool {
-	return slices.ContainsFunc(s.lines(i), func(l inventory.BootLine) bool { return l.Stage == stage && l.Branch == string(b) })
+	return s.noted(i, func(l inventory.BootLine) bool { return l.Stage == stage && l.Branch == string(b) })
 }
 
 // want demands that a boot ended with this error.

@@ -93,7 +93,7 @@ func TestTFTPSizeProbe(t *testing.T) {
 	if _, err := s.machine(1, romsim.PXE, romsim.ArchAMD64).Boot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !s.has(1, StageTFTPDone, BranchProbe) || !s.has(1, StageTFTPDone, BranchServed) || s.has(1, StageTFTPDone, BranchAbort) {
+	if !s.has(1, StageTFTPDone, BranchProbe) || !s.has(1, StageTFTPDone, BranchServed) || s.abortedNow(1) {
 		t.Errorf("ledger %+v", s.lines(1))
 	}
 }
