@@ -19,7 +19,6 @@ import (
 type device struct {
 	active, staged map[string]string
 	tasks          map[string]time.Time // id → when it ends
-	foreign        bool
 	flashes, reset int
 	silentUntil    time.Time
 	onStart        func(*device) error // fault of the next upload, after it took effect when it returns ErrUnknownOutcome
