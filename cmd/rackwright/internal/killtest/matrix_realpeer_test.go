@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rackwright/rackwright/inventory/storetest/pgtest"
 )
@@ -64,6 +65,11 @@ func whole(t *testing.T, title string, lanes ...*lane) {
 	m.run(t, m.chains(before, spacing(t)))
 	m.run(t, m.chains(after, spacing(t)))
 	fired, by := m.table(t, title)
+	for _, e := range m.all {
+		if e.resumed > 5*time.Second { // lifecycle.md §15.5
+			t.Errorf("%s: the next process served after %s", e.blow, e.resumed)
+		}
+	}
 	if fired < len(m.calm.work)*3/2 {
 		t.Errorf("%d kills for %d commits: the matrix is not complete", fired, len(m.calm.work))
 	}

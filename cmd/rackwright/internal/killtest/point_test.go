@@ -64,7 +64,7 @@ type ending struct {
 
 // patience is how long a journey may take after a kill. It is not an assertion
 // of speed.
-const patience = 90 * time.Second
+const patience = 90 * slow * time.Second
 
 // walk takes one rack from the prepared record to burned_in with one blow, and
 // judges what is left.

@@ -170,6 +170,9 @@ func (l *lane) settings(data, dsn, key string) config.Config {
 	}
 	c.Redfish.Again, c.Redfish.Quiet, c.Firmware.Quiet = 300*time.Millisecond, 500*time.Millisecond, 700*time.Millisecond
 	c.BurnIn.Plan, c.BurnIn.Boot, c.BurnIn.Heartbeat = "smoke", 8*time.Second, 15*time.Second
+	for _, d := range []*time.Duration{&k.Lease, &k.Grace, &k.Cut, &k.Renew, &k.Margin, &c.Redfish.Quiet, &c.Firmware.Quiet, &c.BurnIn.Boot, &c.BurnIn.Heartbeat} {
+		*d *= slow
+	}
 	c.Firmware.Keys = []string{key}
 	net := l.subnet("0/24")
 	c.Provisioning = config.Provisioning{Address: fmt.Sprintf("%s:%d", l.host, l.ports[0]), Agents: fmt.Sprintf("%s:%d", l.host, l.ports[1]), DHCP: "authoritative",
