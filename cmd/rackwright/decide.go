@@ -26,10 +26,11 @@ func (a *app) repairCmd() *cobra.Command {
 // decision asks for one of the two; the law answers, and the journal keeps who
 // decided and why.
 func (a *app) decision(op inventory.OpKind, short string) *cobra.Command {
-	var reason string
+	var reason, approver string
 	var wait bool
 	c := &cobra.Command{Use: string(op) + " NODE...", Short: short, Args: atLeast(1, "nodes")}
-	c.Flags().StringVar(&reason, "reason", "", "what was done or found; it stays in the record")
+	c.Flags().StringVar(&reason, "reason", "", "what was done or found, at least 10 characters; it stays in the record")
+	c.Flags().StringVar(&approver, "approver", "", "second person, where a vendor asks")
 	c.Flags().BoolVar(&wait, "wait", false, "wait for the answer")
 	c.RunE = func(c *cobra.Command, nodes []string) error {
 		if strings.TrimSpace(reason) == "" {
@@ -43,7 +44,7 @@ func (a *app) decision(op inventory.OpKind, short string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.ask(c, cl, "", api.StartRequest{Op: op, Nodes: nodes, Args: args}, false, wait, 0)
+		return a.ask(c, cl, "", api.StartRequest{Op: op, Nodes: nodes, Args: args, Approver: inventory.PersonID(approver)}, false, wait, 0)
 	}
 	return c
 }

@@ -95,6 +95,7 @@ func describeNode(w io.Writer, d api.NodeDetail) error {
 	}
 	printHolds(w, d.Holds)
 	printGates(w, string(d.Next), d.Gates)
+	printFailed(w, d.Failed())
 	printBlockers(w, d.Blockers)
 	printFindings(w, d.Open)
 	if len(d.Observed) > 0 {
@@ -125,6 +126,16 @@ func orDash(text string) string {
 func printHolds(w io.Writer, list []inventory.Hold) {
 	for _, h := range list {
 		fmt.Fprintf(w, "  HOLD %s since %s by %s: %s\n", h.Name, stamp(h.Since), orDash(string(h.By)), h.Reason)
+	}
+}
+
+func printFailed(w io.Writer, list []inventory.Evidence) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "What did not pass:")
+	for _, e := range list {
+		fmt.Fprintf(w, "  %s %s at %s by %s: %s\n", e.Gate, e.Result, stamp(e.At), e.By, orDash(e.Detail))
 	}
 }
 

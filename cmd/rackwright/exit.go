@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,6 +33,11 @@ type findings struct{ what string }
 
 func (f *findings) Error() string { return f.what }
 
+// exited: a copy of this program ended so and has said why.
+type exited struct{ code int }
+
+func (e *exited) Error() string { return fmt.Sprintf("ended with exit code %d", e.code) }
+
 // partial: some targets are not ok.
 type partial struct{ what string }
 
@@ -39,11 +45,14 @@ func (p *partial) Error() string { return p.what }
 
 func exitCode(err error) int {
 	var f *findings
+	var child *exited
 	var part *partial
 	var p *api.Problem
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &child):
+		return child.code
 	case errors.As(err, &f):
 		return exitFindings
 	case errors.As(err, &part):
@@ -84,6 +93,9 @@ func exitOfStatus(status int) int {
 
 // explain prints what, why and what to do, never a stack.
 func explain(err error) string {
+	if err == context.Canceled { // alone: beside it, another error must still be seen
+		return "rackwright: interrupted"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "rackwright: %v", err)
 	var p *api.Problem
@@ -101,7 +113,11 @@ func explain(err error) string {
 			fmt.Fprintf(&b, "\n  request: %s", p.RequestID)
 		}
 	}
-	if errors.Is(err, client.ErrUnreachable) {
+	var unknown *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &unknown):
+		b.WriteString("\n  fix: Its key is not pinned here. Run rackwright login SERVER and compare the pin with the one serve printed, or give that one: --pin.")
+	case errors.Is(err, client.ErrUnreachable):
 		b.WriteString("\n  fix: Check the address and that the server runs: rackwright doctor, rackwright serve.")
 	}
 	return b.String()

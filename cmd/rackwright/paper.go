@@ -44,7 +44,11 @@ func (a *app) importCmd() *cobra.Command {
 			fmt.Fprintln(a.err, api.RowText(f))
 		}
 		if len(done.Faults) > 0 {
-			return &partial{what: fmt.Sprintf("%d rows are quarantined, the others are kept; correct them and import the file again", len(done.Faults))}
+			others := "the others are kept"
+			if dry {
+				others = "nothing was kept (--dry-run)"
+			}
+			return &partial{what: fmt.Sprintf("%d rows are quarantined, %s; correct them and import the file again", len(done.Faults), others)}
 		}
 		return nil
 	}

@@ -78,7 +78,7 @@ func diagnose(ctx context.Context, cfg config.Config) []check {
 	add("data folder", detail, err, "Make it writable for this user: chown, chmod, or mount -o remount,rw.")
 	detail, err = roomy(cfg.Data)
 	add("free space", detail, err, "Free at least 1 GiB.")
-	add("keys", "private", private(filepath.Join(cfg.Data, "keys")), "Run chmod 600 on the file.")
+	add("keys", kept(filepath.Join(cfg.Data, "keys")), private(filepath.Join(cfg.Data, "keys")), "Run chmod 600 on the file.")
 	detail, err = lasting(cfg)
 	add("certificate", detail, err, "Renew management.certificate, or remove keys/management.* to let the next start make one.")
 	detail, err = heldRecord(ctx, cfg)
@@ -130,6 +130,15 @@ func roomy(dir string) (string, error) {
 		return "", fmt.Errorf("only %d MiB are free", left>>20)
 	}
 	return fmt.Sprintf("%d MiB", left>>20), nil
+}
+
+// kept says whether there are keys at all: after a restore without them serve
+// would make new ones, and no sealed password could be opened.
+func kept(dir string) string {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "none (serve makes them; after a restore put the old ones back first)"
+	}
+	return "private"
 }
 
 // private: every key file is for this user only.

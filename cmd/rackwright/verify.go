@@ -67,6 +67,9 @@ func (a *app) printReport(r handover.Report) error {
 	for _, n := range r.Notices {
 		fmt.Fprintln(a.out, "notice: "+n)
 	}
+	if r.Broken == nil && !r.Verified() {
+		fmt.Fprintln(a.out, "Give the signer's key (--key, from rackwright key) or its fingerprint from the paper certificate (--fingerprint); a key inside the package proves nothing.")
+	}
 	_, err := fmt.Fprintln(a.out, r.Verdict())
 	return err
 }

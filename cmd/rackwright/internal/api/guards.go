@@ -42,7 +42,7 @@ func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inven
 	switch in.Op {
 	case inventory.OpReturn, inventory.OpRepair:
 		if len(strings.TrimSpace(args.Reason)) < 10 {
-			return invalid("a node leaves triage with a reason of at least 10 characters", `Say what was done: {"reason":"DIMM_0 replaced, case 1234"}.`)
+			return invalid("a node leaves triage with a reason of at least 10 characters", "Say what was done, such as \"DIMM_0 replaced, case 1234\".")
 		}
 		return nil
 	case inventory.OpPower:

@@ -79,7 +79,8 @@ func (s *Service) valid(ctx context.Context, r inventory.Rack, gate inventory.Ga
 			return rows[i], nil
 		}
 	}
-	return inventory.Evidence{}, fmt.Errorf("rack %s at %s has no %s yet: %w", r.Name, r.Milestone, gate, inventory.ErrNotFound)
+	return inventory.Evidence{}, missing(fmt.Errorf("rack %s at %s has no %s yet: %w", r.Name, r.Milestone, gate, inventory.ErrNotFound),
+		"It is made once the rack is accepted by both sides. See what is still open: rackwright describe "+r.Name+".")
 }
 
 func (s *Service) getDraft(ctx context.Context, in *rackPath) (*body[Draft], error) {

@@ -30,6 +30,28 @@ type NodeDetail struct {
 	At       time.Time              `json:"at"`
 }
 
+// Failed is the newest evidence of each gate that did not pass, for a node that
+// stands beside the main way: why somebody must look at it. Anywhere else the
+// gates of the next milestone say it.
+func (d NodeDetail) Failed() []inventory.Evidence {
+	if d.Milestone != inventory.NodeTriage && d.Milestone != inventory.NodeRepair {
+		return nil
+	}
+	newest := map[inventory.Gate]int{}
+	for i, e := range d.Evidence {
+		if !e.Void {
+			newest[e.Gate] = i
+		}
+	}
+	var out []inventory.Evidence
+	for i, e := range d.Evidence {
+		if at, ok := newest[e.Gate]; ok && at == i && e.Result != inventory.ResultPass {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 type nodePath struct {
 	Node    string    `path:"node" doc:"node id or address such as A12/C07 (slash as %2F)"`
 	At      time.Time `query:"at" doc:"as it was then (RFC 3339)"`

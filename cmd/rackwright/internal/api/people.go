@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,6 +63,9 @@ func (s *Service) savePerson(ctx context.Context, in *personIn) (*body[inventory
 		return nil, invalid("person id "+in.Person+" is not usable", "Use 2 to 64 of a-z, 0-9, dot, dash, underscore, @.")
 	}
 	for _, g := range in.Body.Grants {
+		if !slices.Contains(auth.Roles(), g.Role) {
+			return nil, invalid(fmt.Sprintf("role %q is not known", g.Role), fmt.Sprintf("Use one of %v.", auth.Roles()))
+		}
 		if (g.Role == inventory.RoleVendor || g.Role == inventory.RoleAcceptor) && len(g.Racks) == 0 {
 			return nil, invalid("a "+string(g.Role)+" grant without racks reaches nothing", "List the racks.")
 		}
@@ -87,6 +93,9 @@ func (s *Service) makeToken(ctx context.Context, in *tokenIn) (*body[NewTokenAns
 		}
 	}
 	p, err := s.Store.Person(ctx, in.Body.Person)
+	if errors.Is(err, inventory.ErrNotFound) {
+		return nil, missing(err, "List people: rackwright people list; add one: rackwright people save.")
+	}
 	if err != nil {
 		return nil, problem(err)
 	}

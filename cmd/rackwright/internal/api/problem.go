@@ -96,6 +96,12 @@ func problem(err error) error {
 	return p
 }
 
+// missing is a 404 whose fix is about what was looked for, not about racks.
+func missing(err error, fix string) error {
+	return &Problem{Type: "about:blank", Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound,
+		Code: "not_found", Detail: err.Error(), Fix: fix, cause: err}
+}
+
 // invalid is a 422 whose detail says what and how to fix it.
 func invalid(detail, fix string) error {
 	return &Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity,
