@@ -123,7 +123,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.close()) }()
-	fmt.Fprintf(a.err, "SIMULATED rack; pages: https://%s/  (token of the viewer: %s)\n", stage.server.Address(), stage.crew.viewer)
+	fmt.Fprintf(a.err, "SIMULATED rack; pages: https://%s/  (token of the viewer: %s)\nkey pin %s\n", stage.server.Address(), stage.crew.viewer, stage.server.Pin())
 	limited, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	err = a.journey(limited, stage, o)

@@ -48,6 +48,7 @@ func (a *app) journey(ctx context.Context, s *stage, o demoOptions) error {
 		}
 		told.changes(d)
 		if d.Milestone == inventory.RackHandedOver {
+			a.leftOut(d)
 			break
 		}
 		worked, err := s.crew.work(ctx, d)
@@ -153,12 +154,31 @@ func (t *told) changes(d api.RackDetail) {
 	for _, f := range d.Findings {
 		if !t.find[f.ID] {
 			t.find[f.ID] = true
-			t.a.say("finding %s, %s: %s", f.Kind, f.Owner, inventory.Sentence(f.Fix, f.Args))
+			t.a.say("%s: finding %s, %s: %s", place(d, f), f.Kind, f.Owner, inventory.Sentence(f.Fix, f.Args))
 		}
 	}
 	if t.rack != d.Milestone {
 		t.rack, t.last = d.Milestone, time.Now()
 		t.a.say("rack %s is %s", d.Name, d.Milestone)
+	}
+}
+
+// place is where a finding is: its slot, or the rack.
+func place(d api.RackDetail, f inventory.Finding) string {
+	for _, s := range d.Slots {
+		if f.Node != "" && s.Node.ID == f.Node {
+			return s.Slot.Path
+		}
+	}
+	return d.Name
+}
+
+// leftOut says which members are not in the handover, and who must act on them.
+func (a *app) leftOut(d api.RackDetail) {
+	for _, s := range d.Slots {
+		if m := s.Node.Milestone; lifecycle.Rank(m) < lifecycle.Rank(inventory.NodeAccepted) { // the last step of the others may still be under way
+			a.say("not handed over: %s, it stands at %s; %s", s.Slot.Path, m, orDash(s.Node.Waits))
+		}
 	}
 }
 
