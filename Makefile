@@ -5,7 +5,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APT := postgresql qemu-system-x86 ovmf ipxe ipxe-qemu dnsmasq udhcpc isc-dhcp-client tftp-hpa atftp curl \
   redfishtool python3-sushy iproute2 stress-ng stressapptest fio iperf3 nvme-cli smartmontools dmidecode ethtool pciutils memtester chromium
 
-.PHONY: help build test race lint fuzz test-real conformance packages demo tidy-check
+.PHONY: help build test race lint fuzz test-real conformance packages demo demo-vm tidy-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ build: ## bin/rackwright, static, no cgo, with the agent of the burn-in image in
 
 demo: ## a rack from packing list to signed package, no root
 	CGO_ENABLED=0 $(GO) run ./cmd/rackwright demo $(ARGS)
+
+demo-vm: packages build ## the same with three QEMU machines, real firmware and real tests (Debian, root)
+	bin/rackwright demo --vm $(ARGS)
 
 test: ## unit tests: hermetic, no root, no cgo
 	CGO_ENABLED=0 $(GO) test ./...

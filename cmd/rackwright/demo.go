@@ -28,6 +28,8 @@ type demoOptions struct {
 	faults  []string
 	bad     int
 	quick   bool // no attack list; for tests that run several demos
+	vm      bool // real machines in QEMU
+	image   string
 }
 
 func (a *app) demoCmd() *cobra.Command {
@@ -46,7 +48,14 @@ func (a *app) demoCmd() *cobra.Command {
 	f.StringSliceVar(&o.faults, "fault", nil, "what is wrong with the rack as delivered; all for every one")
 	f.BoolVar(&o.quick, "quick", false, "leave the attack list out")
 	f.IntVar(&o.bad, "bad", 0, "this many nodes with bad memory")
-	c.RunE = func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), o) }
+	f.BoolVar(&o.vm, "vm", false, "three QEMU machines with real firmware and a real burn-in image behind the simulated BMCs (Debian, root)")
+	f.StringVar(&o.image, "image", "", "with --vm: folder of the burn-in image, built there when it is not; default: in the user's cache")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if o.vm {
+			return a.demoVM(c, o)
+		}
+		return a.demo(c.Context(), o)
+	}
 	return c
 }
 
@@ -147,6 +156,9 @@ func demoConfig(o demoOptions) config.Config {
 	cfg.BurnIn.Plan, cfg.BurnIn.Boot, cfg.BurnIn.Heartbeat = "smoke", 30*time.Second, 20*time.Second
 	if o.paper {
 		return cfg
+	}
+	if o.vm {
+		return vmConfig(cfg)
 	}
 	cfg.Provisioning = config.Provisioning{Address: "127.0.0.1:0", Agents: "127.0.0.1:0", DHCP: "authoritative",
 		Subnets: []string{demoSubnet + "=" + demoPool}, Programs: filepath.Join(o.data, "programs")}

@@ -25,6 +25,7 @@ type crew struct {
 	started                    bool            // the bring-up was asked for
 	waived                     map[string]bool // what two people let pass
 	tokens                     []string
+	image                      inventory.Digest // of real machines
 }
 
 func hire(ctx context.Context, srv *server.Server) (*crew, error) {

@@ -204,6 +204,11 @@ func (a *app) prove(ctx context.Context, c *crew, o demoOptions) error {
 	if !report.Verified() {
 		return &findings{what: report.Verdict()}
 	}
+	if o.vm {
+		if err := a.citations(pack.Bytes(), report.Certificate, c.image); err != nil {
+			return err
+		}
+	}
 	if o.quick {
 		return nil
 	}

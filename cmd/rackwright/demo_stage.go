@@ -37,7 +37,11 @@ func (a *app) stage(ctx context.Context, o demoOptions, faults []virtualrack.Fau
 		return nil, fmt.Errorf("key of the demo's baselines: %w", err)
 	}
 	cfg.Firmware.Keys = []string{string(key)}
-	if !o.paper {
+	if o.vm {
+		if s.rack, err = vmRack(o, log); err != nil {
+			return nil, err
+		}
+	} else if !o.paper {
 		if err := demoPrograms(cfg.Provisioning.Programs); err != nil {
 			return nil, err
 		}
@@ -45,6 +49,8 @@ func (a *app) stage(ctx context.Context, o demoOptions, faults []virtualrack.Fau
 		if err != nil {
 			return nil, err
 		}
+	}
+	if s.rack != nil {
 		if err := s.rack.Start(); err != nil {
 			return nil, err
 		}
@@ -68,7 +74,12 @@ func (a *app) stage(ctx context.Context, o demoOptions, faults []virtualrack.Fau
 	}
 	at := s.server.BootAddrs()
 	s.rack.Connect(virtualrack.Network{DHCP: at.DHCP, Relay: netip.MustParseAddr(demoRelay), TFTP: at.TFTP.Port()})
-	if err = s.crew.stock(ctx, o.data, private); err != nil {
+	if o.vm {
+		err = s.crew.stockVM(ctx, a, o, private)
+	} else {
+		err = s.crew.stock(ctx, o.data, private)
+	}
+	if err != nil {
 		stop()
 		<-s.ended
 	}
@@ -103,7 +114,12 @@ func (c *crew) stock(ctx context.Context, dir string, key minisign.PrivateKey) e
 	if _, err := c.adam.PublishImage(ctx, api.Image{Name: "burnin", Version: "demo", Arch: "amd64", Files: files, Simulated: true}); err != nil {
 		return err
 	}
-	for _, b := range virtualrack.Baselines() {
+	return c.baseline(ctx, dir, key, virtualrack.Baselines())
+}
+
+// baseline imports firmware packages and the signed baselines that name them.
+func (c *crew) baseline(ctx context.Context, dir string, key minisign.PrivateKey, list []virtualrack.Baseline) error {
+	for _, b := range list {
 		d, err := upload(ctx, c.adam, dir, b.Profile, b.Package())
 		if err != nil {
 			return err

@@ -11,7 +11,7 @@ func (b *builder) host(p string, managedBy, inChassis string) {
 		"Links":              object{"Chassis": refs(inChassis), "ManagedBy": refs(managedBy)},
 		"Actions":            object{"#ComputerSystem.Reset": object{"target": p + "/Actions/ComputerSystem.Reset", "@Redfish.ActionInfo": p + "/ResetActionInfo"}},
 		"PowerRestorePolicy": "LastState",
-		"Boot":               bootDefaults(),
+		"Boot":               b.bootDefaults(),
 	}
 	if s.Profile == ProfileX86 { // the others list the values in ActionInfo only (quirk 17)
 		body["Actions"].(object)["#ComputerSystem.Reset"].(object)["ResetType@Redfish.AllowableValues"] = resetTypes()
@@ -21,23 +21,27 @@ func (b *builder) host(p string, managedBy, inChassis string) {
 		"Name": "ResetType", "Required": true, "DataType": "String", "AllowableValues": resetTypes()}}})
 	if s.Quirks.BootInSettings {
 		b.t.set(p, object{"@Redfish.Settings": object{"@odata.type": "#Settings.v1_3_5.Settings", "SettingsObject": ref(p + "/Settings")}})
-		b.t.add(p+"/Settings", "ComputerSystem.v1_22_0", "Pending Settings", object{"Boot": bootDefaults()})
+		b.t.add(p+"/Settings", "ComputerSystem.v1_22_0", "Pending Settings", object{"Boot": b.bootDefaults()})
 	}
 	b.t.collect(p+"/Processors", "ProcessorCollection")
 	b.t.collect(p+"/Memory", "MemoryCollection")
 	b.t.collect(p+"/EthernetInterfaces", "EthernetInterfaceCollection")
 }
 
-func bootDefaults() object {
+func (b *builder) bootDefaults() object {
 	return object{
 		"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideEnabled@Redfish.AllowableValues": []string{"Disabled", "Once", "Continuous"},
-		"BootSourceOverrideTarget": "None", "BootSourceOverrideTarget@Redfish.AllowableValues": bootTargets(),
+		"BootSourceOverrideTarget": "None", "BootSourceOverrideTarget@Redfish.AllowableValues": b.s.targets(),
 		"BootSourceOverrideMode": "UEFI", "BootSourceOverrideMode@Redfish.AllowableValues": []string{"UEFI"},
 		"HttpBootUri": "", "BootNext": "",
 	}
 }
 
-func bootTargets() []string {
+// targets are the boot override targets that this BMC offers.
+func (s *Spec) targets() []string {
+	if len(s.BootTargets) > 0 {
+		return s.BootTargets
+	}
 	return []string{"None", "Pxe", "Hdd", "Cd", "Usb", "BiosSetup", "UefiHttp", "UefiBootNext"}
 }
 

@@ -17,19 +17,19 @@ func (b *BMC) checkBoot(m *machine, v any) (reply, bool) {
 	}
 	options := b.tree[m.system+"/BootOptions"]
 	for _, key := range sorted(boot) {
-		if out, ok := checkBootKey(options, m.system, key, boot[key], boot); !ok {
+		if out, ok := b.checkBootKey(options, m.system, key, boot[key], boot); !ok {
 			return out, false
 		}
 	}
 	return reply{}, true
 }
 
-func checkBootKey(options *resource, system, key string, v any, boot object) (reply, bool) {
+func (b *BMC) checkBootKey(options *resource, system, key string, v any, boot object) (reply, bool) {
 	switch key {
 	case "BootSourceOverrideEnabled":
 		return oneOf("Disabled", "Once", "Continuous")(key, v)
 	case "BootSourceOverrideTarget":
-		return oneOf(bootTargets()...)(key, v)
+		return oneOf(b.spec.targets()...)(key, v)
 	case "BootSourceOverrideMode":
 		return oneOf("UEFI")(key, v)
 	case "HttpBootUri", "BootNext":

@@ -44,6 +44,16 @@ func (b *BMC) Progress(state string) {
 	}
 }
 
+// SwitchedOff says that the machine behind the (first) System went off by itself:
+// its system shut down, or its process ended. A transition under way is left alone.
+func (b *BMC) SwitchedOff() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m := b.firstMachine(); m != nil && m.power == powerOn {
+		b.setPower(m, powerOff)
+	}
+}
+
 // Power is the PowerState of the (first) System.
 func (b *BMC) Power() string {
 	b.mu.Lock()

@@ -57,7 +57,8 @@ type Spec struct {
 	Timing         Timing
 	Update         UpdateSpec
 	Quirks         Quirks
-	PowerOn        bool // the host starts switched on
+	PowerOn        bool     // the host starts switched on
+	BootTargets    []string // of the boot override; empty: all of them
 }
 
 // Part is one physical part. Slot is its id in the tree and its ServiceLabel.

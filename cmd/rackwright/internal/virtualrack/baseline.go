@@ -38,6 +38,15 @@ func Baselines() []Baseline {
 	return []Baseline{hgx, sw}
 }
 
+// VMBaselines are those of a rack of virtual machines: the version its
+// simulated BMCs have. The firmware of the machines is OVMF's and not flashed.
+func VMBaselines() []Baseline {
+	return []Baseline{{Name: "x86-vm@demo-1", Profile: bmcsim.ProfileX86, payload: []string{"BMC", vmBMC},
+		wants: []want{{name: "bmc", ids: "^BMC$", version: vmBMC, activate: "bmc-reset", count: 1, flashes: true}}}}
+}
+
+const vmBMC = "1.10.0"
+
 const switchBMC = "88.0002.1252"
 
 // Document is the baseline as YAML, with the digest of its package.

@@ -3,6 +3,7 @@ package virtualrack
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 
@@ -27,6 +28,7 @@ type Rack struct {
 	old      map[string]int    // slot → flashes that its unit needs
 	fleet    *bmcsim.Fleet
 	machines []*machine
+	real     []io.Closer // machines that Options.Host made
 	running  sync.WaitGroup
 }
 
@@ -73,6 +75,9 @@ func (r *Rack) host(u Unit, o Options, hurt []simagent.Fault) error {
 		if err != nil {
 			return fmt.Errorf("machine of %s: %w", u.Slot, err)
 		}
+		if c, ok := h.(io.Closer); ok {
+			r.real = append(r.real, c)
+		}
 		bmc.SetHost(h)
 		return nil
 	}
@@ -111,6 +116,9 @@ func (r *Rack) Close() error {
 		m.stop()
 	}
 	err := r.fleet.Close()
+	for _, c := range r.real { // after the BMCs, which could switch them on again
+		err = errors.Join(err, c.Close())
+	}
 	r.running.Wait()
 	return err
 }
