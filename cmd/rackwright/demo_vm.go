@@ -14,7 +14,6 @@ import (
 	"aead.dev/minisign"
 	"github.com/spf13/cobra"
 
-	"github.com/rackwright/rackwright/cmd/rackwright/internal/agentbin"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/config"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/virtualrack"
@@ -89,7 +88,7 @@ func vmSlots() []string {
 // vmImage builds the burn-in image from Debian's packages, as a user does,
 // unless the folder has one with this program's agent.
 func (a *app) vmImage(ctx context.Context, dir string) error {
-	agent, err := agentbin.Agent()
+	agent, err := agentOf("")
 	if err != nil {
 		return err
 	}
