@@ -75,7 +75,11 @@ func (b *BMC) SetPassword(ctx context.Context, user string, secret inventory.Sec
 	if err != nil {
 		return scrub(err, secret)
 	}
-	return scrub(b.broker.proveLogin(ctx, user, secret), secret)
+	if err := scrub(b.broker.proveLogin(ctx, user, secret), secret); err != nil {
+		// The BMC took the change: whatever kept the proof away, "not done" would be a lie.
+		return &Error{Op: op, Endpoint: b.broker.name, Err: fmt.Errorf("%w: taken, and not proven: %w", ErrOutcomeUnknown, err), Hint: hintReadBack}
+	}
+	return nil
 }
 
 // rotate keeps everybody else from logging in with the old secret meanwhile.
