@@ -13,6 +13,7 @@ var conductorMessages = map[string]string{
 	"conductor.broken_flash":   "Look at {0}: its firmware run was broken off; do not power it off. {1}",
 	"conductor.pin":            "Confirm the new BMC key of {0} if its board or firmware was changed; else find out who answers there. {1}",
 	"conductor.empty":          "Power {0} on, wait for its self test, then sweep again: its BMC reports nothing. {1}",
+	"conductor.refused":        "Ask the vendor: the BMC of {0} refuses its new password. {1}",
 	"conductor.unsupported":    "Ask the vendor: the BMC of {0} does not offer this. {1}",
 	"conductor.no_burnin_plan": "Name a burn-in plan for {0}. {1}",
 	"conductor.login":          "Give the BMC password of {0}: neither the new nor the old one works.",

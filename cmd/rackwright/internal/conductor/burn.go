@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rackwright/rackwright/images/burnin"
@@ -29,6 +30,8 @@ type Burn struct {
 	Heartbeat time.Duration // longest silence of an agent beyond the step it runs
 	Poll      time.Duration
 	Quiet     time.Duration // a reset that left no trace within this never began; default 30 s
+
+	looked sync.Map // RunID → time.Time: when this process first looked at a run
 }
 
 // Steps of a burn-in operation.
@@ -112,8 +115,18 @@ func (m *Burn) start(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bo
 		return deref(shut), false, err
 	}
 	op.Step, op.Attempt, op.Detail = burnOverride, 1, "plan "+name
+	op.Deadline = op.Since.Add(bootTries*m.Boot + declared(p)*11/10)
 	op.Boot = &inventory.Boot{Image: image, Until: time.Now().Add(m.Boot), Run: op.Run, Attempt: 1}
 	return keep(*op, burnState{Target: redfish.BootUefiHTTP}, 0)
+}
+
+// declared is how long a plan says that its tests may take, at most.
+func declared(p burnin.Profile) time.Duration {
+	var d time.Duration
+	for _, t := range p.Tests {
+		d += max(t.Timeout.D(), t.Duration.D())
+	}
+	return d
 }
 
 // override asks for one network boot. HTTP where the BMC offers it, else PXE.
@@ -152,7 +165,7 @@ func (m *Burn) reset(ctx context.Context, t Turn, op inventory.Operation, s burn
 	}
 	op.Detail = r.detail
 	if r.outcome == inventory.OutcomeOK {
-		op.Step, s.Moved = burnWait, time.Now()
+		m.booting(&op, &s)
 	}
 	if r.outcome == inventory.OutcomeFailed {
 		op.Attempt++ // definitely not done; the next intent needs a number of its own
@@ -160,6 +173,20 @@ func (m *Burn) reset(ctx context.Context, t Turn, op inventory.Operation, s burn
 	out, _, err := keep(op, s, r.wait)
 	out.Settles, out.Outcome, out.Change.Detail = r.intent, r.outcome, r.detail
 	return out, false, err
+}
+
+// booting starts the time of a boot when the machine was reset, not when that
+// was planned: a BMC may have been away in between.
+func (m *Burn) booting(op *inventory.Operation, s *burnState) {
+	op.Step, s.Moved = burnWait, time.Now()
+	if op.Boot != nil {
+		op.Boot.Until = time.Now().Add(m.Boot)
+	}
+}
+
+// Boundary implements bounded: the machine is not reset yet.
+func (*Burn) Boundary(op inventory.Operation) (bool, error) {
+	return op.Step == burnOverride || op.Step == burnReset, nil
 }
 
 // settle reads an unknown reset back. op nil: its run was broken off.
@@ -181,7 +208,7 @@ func (m *Burn) settle(ctx context.Context, t Turn, op *inventory.Operation) (Res
 	if op != nil {
 		switch r.outcome {
 		case inventory.OutcomeOK:
-			op.Step, s.Moved = burnWait, time.Now()
+			m.booting(op, &s)
 		case inventory.OutcomeFailed:
 			op.Attempt++
 		}

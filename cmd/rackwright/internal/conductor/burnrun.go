@@ -52,6 +52,9 @@ func (m *Burn) test(ctx context.Context, t Turn, op inventory.Operation, s burnS
 		s.Next, s.Moved = state.Next, time.Now()
 	}
 	heard := s.Moved
+	if first, _ := m.looked.LoadOrStore(op.Run, time.Now()); first.(time.Time).After(heard) {
+		heard = first.(time.Time) // nobody was here to hear it: the agent works on and sends again
+	}
 	if at, ok := m.Heard(op.Run); ok && at.After(heard) {
 		heard = at
 	}
@@ -70,6 +73,12 @@ func (m *Burn) judge(ctx context.Context, t Turn, op inventory.Operation, cut st
 	v, doc, err := m.Book.Judge(ctx, op.Run)
 	if err != nil {
 		return Result{}, false, err
+	}
+	m.looked.Delete(op.Run)
+	if next, _ := lifecycle.After(t.Node.Milestone); next != inventory.NodeBurnedIn && v.Result != inventory.ResultFail {
+		// It fell back while this ran: other parts or firmware than those it will be verified with. It is tested again later.
+		why := "the node fell back to " + string(t.Node.Milestone) + " during the run; what it measured proves nothing"
+		return Result{Change: inventory.Change{Outcome: inventory.OutcomeUnknown, Detail: why, Due: time.Now()}}, false, nil
 	}
 	_, seen, err := m.Store.Components(ctx, t.Node.ID, inventory.At{})
 	if err != nil {

@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -13,24 +14,26 @@ import (
 var decisions = map[inventory.OpKind]inventory.EventKind{inventory.OpReturn: inventory.EventReturn, inventory.OpRepair: inventory.EventRepair}
 
 // decide puts a person's decision to the law. What the law refuses is answered
-// with its reason and changes nothing.
+// with its reason and changes nothing. The answer comes a turn after the event:
+// a server that dies between the two must find the request still open.
 func (s *Steps) decide(ctx context.Context, t Turn, req inventory.Request, e inventory.EventKind) (Result, bool, error) {
 	args, err := argsOf(req)
 	if err != nil {
 		return Result{}, false, err
 	}
-	line := inventory.RequestLine{Result: lineOK, Detail: args.Reason}
+	put := slices.ContainsFunc(req.Lines, func(l inventory.RequestLine) bool { return l.Subject == t.Subject() && l.Result == lineRunning })
+	r := Result{Change: inventory.Change{Due: time.Now()}}
+	var line inventory.RequestLine
 	to, err := lifecycle.Next(t.Node, e)
-	if err != nil {
-		line.Result, line.Detail = lineRefused, err.Error()
-	}
-	if err := s.answer(ctx, t, req, line); err != nil {
-		return Result{}, false, err
-	}
-	r := Result{Change: inventory.Change{Due: time.Now()}, Reason: line.Detail}
-	if line.Result == lineOK {
+	switch {
+	case err == nil:
+		line = inventory.RequestLine{Result: lineRunning, Detail: args.Reason}
 		r.Event = &inventory.Event{Kind: e, Reason: args.Reason, By: req.By}
 		r.Reason = "towards " + string(to)
+	case put: // the law refuses it now because it is done
+		line = inventory.RequestLine{Result: lineOK, Detail: args.Reason}
+	default:
+		line = inventory.RequestLine{Result: lineRefused, Detail: err.Error()}
 	}
-	return r, true, nil
+	return r, true, s.answer(ctx, t, req, line)
 }

@@ -10,8 +10,16 @@ import (
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/conductor"
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/sqlstore"
 	"github.com/rackwright/rackwright/inventory/storetest"
 )
+
+// deaf is a record that takes everything but the end of a turn.
+type deaf struct{ *sqlstore.Store }
+
+func (deaf) Apply(context.Context, inventory.Claim, inventory.Change) error {
+	return inventory.ErrReadOnly
+}
 
 // TestDecisions: a node leaves triage by a person's word alone; what was proven
 // before stays, what the law does not allow is refused with its reason.
@@ -59,6 +67,13 @@ func TestDecisions(t *testing.T) {
 		if got := ask(inventory.OpReturn, "C02"); got.Result != "refused" || !strings.Contains(got.Detail, "not in triage") {
 			b.t.Errorf("a healthy node was answered %+v", got)
 		}
+		c.Store = deaf{b.store} // the server dies before each Apply
+		steps.Store = c.Store
+		if got := ask(inventory.OpReturn, "C01"); got.Result == "ok" || at("C01") != inventory.NodeTriage {
+			b.t.Errorf("answered %+v at %s: what was not done was answered", got, at("C01"))
+		}
+		c.Store, steps.Store = b.store, b.store
+		time.Sleep(2 * time.Minute) // until the lease has ended
 		if got := ask(inventory.OpReturn, "C01"); got.Result != "ok" || at("C01") != inventory.NodeSecured {
 			b.t.Errorf("after %+v it is at %s, want secured: what is proven below stays, the rest is proven again", got, at("C01"))
 		}

@@ -82,6 +82,11 @@ func (m *Power) Make(ctx context.Context, t Turn, _ lifecycle.Facts) (Result, bo
 	if op == nil && len(t.Unsettled) == 0 {
 		return m.start(ctx, t)
 	}
+	if op != nil && len(t.Unsettled) == 0 && over(t, *op) != nil { // who asked does not expect it any more, and may stand at the machine
+		why := "not sent within " + budgets[inventory.OpPower].String() + ": its BMC did not answer or was held"
+		return Result{Change: inventory.Change{Outcome: inventory.OutcomeFailed, Detail: why, Due: time.Now()}}, false,
+			Answered(ctx, m.Store, t, inventory.OpPower, inventory.RequestLine{Result: lineFailed, Detail: why})
+	}
 	bmc, err := m.Access.dial(ctx, t.Node.BMC, t.Guard)
 	if err != nil {
 		return m.later(t, op, err)

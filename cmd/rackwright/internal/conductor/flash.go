@@ -45,6 +45,10 @@ func (m *Flash) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bo
 		return m.orphan(ctx, t, t.Unsettled[0])
 	}
 	if op == nil {
+		req, _ := wish(t, inventory.OpFirmware)
+		if e, ok := last(f.Evidence, lifecycle.GateFirmware, t.Subject()); ok && e.Result == inventory.ResultUnjudged && (req.Op != inventory.OpFirmware || req.At.Before(e.At)) {
+			return Result{}, true, nil // what could not be read is not read for ever: a person looks, and asks again
+		}
 		return m.plan(ctx, t)
 	}
 	raw, err := m.Store.Document(ctx, op.Plan)
@@ -64,6 +68,13 @@ func (m *Flash) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bo
 		return Result{}, false, err
 	}
 	return m.advance(ctx, t, f, *op, plan, p)
+}
+
+// Boundary implements bounded: between two steps, or before the first byte of one.
+func (m *Flash) Boundary(op inventory.Operation) (bool, error) {
+	s, err := stateOf[flashState](&op)
+	p := s.Progress
+	return !p.Finished() && (p.Phase == firmware.PhaseLook || p.Phase == firmware.PhaseClear), err
 }
 
 // orphan reads back what a run that was broken off has left: a person broke its
@@ -116,8 +127,18 @@ func (m *Flash) plan(ctx context.Context, t Turn) (Result, bool, error) {
 	if err != nil || shut != nil {
 		return deref(shut), false, err
 	}
+	op.Deadline = op.Since.Add(planBudget(plan))
 	op.Step, op.Detail = "plan", fmt.Sprintf("%d steps, %d components left alone", len(plan.Steps), len(plan.Skips))
 	return keep(*op, flashState{}, 0)
+}
+
+// planBudget is how long a plan may take: its steps, their settling, and reading again.
+func planBudget(plan firmware.Plan) time.Duration {
+	d := readAgain
+	for _, s := range plan.Steps {
+		d += time.Duration(s.Budget) + time.Duration(s.Settle)
+	}
+	return d
 }
 
 func deref(r *Result) Result {
@@ -251,6 +272,15 @@ func (m *Flash) finish(ctx context.Context, t Turn, f lifecycle.Facts, op invent
 		return Result{}, false, err
 	}
 	v := flashVerdict{Plan: plan.Digest, Baseline: plan.Baseline, Name: plan.Name, Mismatches: firmware.Verify(plan, seen), Skips: plan.Skips, Failure: p.Failure, Read: seen}
+	if next, _ := lifecycle.After(t.Node.Milestone); next != inventory.NodeBaselined && p.Failure == "" && len(v.Mismatches) == 0 {
+		// It fell back while this ran: what is proven now would be proven before what it must rest on. Its turn comes again.
+		return Result{Change: inventory.Change{Outcome: inventory.OutcomeOK, Detail: "the node fell back to " + string(t.Node.Milestone) + " meanwhile; verified again later", Due: time.Now()}}, false, nil
+	}
+	blind := p.Failure == "" && blindOnly(v.Mismatches)
+	if blind && time.Since(p.Since) < readAgain { // not read is not wrong: look again first
+		op.Detail = "reading again: " + mismatchText(v)
+		return keep(op, flashState{Progress: p}, m.Poll)
+	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return Result{}, false, fmt.Errorf("firmware verdict of %s: %w", t.Node.Address, err)
@@ -262,7 +292,11 @@ func (m *Flash) finish(ctx context.Context, t Turn, f lifecycle.Facts, op invent
 	e := inventory.Evidence{Subject: t.Subject(), Gate: lifecycle.GateFirmware, Result: inventory.ResultPass, Producer: inventory.ByMachine, Document: doc, Run: op.Run,
 		At: time.Now(), By: "rackwright/firmware", Cites: map[string]inventory.Digest{"baseline": plan.Baseline, "plan": plan.Digest}, Simulated: t.Node.Simulated}
 	r := Result{Change: inventory.Change{Outcome: inventory.OutcomeOK, Detail: plan.Name + " verified on every instance", Due: time.Now()}}
-	if len(v.Mismatches) > 0 || p.Failure != "" {
+	switch {
+	case blind:
+		e.Result, e.Detail = inventory.ResultUnjudged, mismatchText(v)
+		r.Outcome, r.Detail = inventory.OutcomeUnknown, e.Detail
+	case len(v.Mismatches) > 0 || p.Failure != "":
 		e.Result, e.Detail = inventory.ResultFail, mismatchText(v)
 		r.Outcome, r.Detail = inventory.OutcomeFailed, e.Detail
 		r.Event = &inventory.Event{Kind: inventory.EventTriage, Reason: "firmware: " + e.Detail}
@@ -275,6 +309,16 @@ func (m *Flash) finish(ctx context.Context, t Turn, f lifecycle.Facts, op invent
 		line.Result = lineFailed
 	}
 	return r, false, Answered(ctx, m.Store, t, inventory.OpFirmware, line)
+}
+
+// readAgain is how long a version that cannot be read is asked for again.
+const readAgain = 10 * time.Minute
+
+// blindOnly reports whether nothing is wrong but that some versions were not read.
+func blindOnly(all []firmware.Mismatch) bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, func(m firmware.Mismatch) bool {
+		return m.State != string(inventory.StateNotRead) && m.State != string(inventory.StateReadFailed)
+	})
 }
 
 func mismatchText(v flashVerdict) string {

@@ -67,6 +67,14 @@ func (l *lease) renew(ctx context.Context) error {
 	return nil
 }
 
+// renewBy renews within a time: a record that does not answer at all must not
+// keep an upload going past the lease.
+func (l *lease) renewBy(ctx context.Context, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return l.renew(ctx)
+}
+
 // extend lifts the tick's cut and renews until stopped. When the claim is lost
 // the context ends, so that an upload does not go on under somebody else.
 func (l *lease) extend(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -82,8 +90,8 @@ func (l *lease) extend(ctx context.Context) (context.Context, context.CancelFunc
 				return
 			case <-tick.C:
 			}
-			err := l.renew(long)
-			if errors.Is(err, inventory.ErrStale) || (err != nil && l.left() < l.c.Timing.Margin*2/3) {
+			err := l.renewBy(long, l.left()-l.c.Timing.Margin*2/3)
+			if errors.Is(err, inventory.ErrStale) || (err != nil && l.left() <= l.c.Timing.Margin*2/3) {
 				cancel(fmt.Errorf("claim lost during long work: %w", errors.Join(err, inventory.ErrStale)))
 				return
 			}

@@ -52,6 +52,10 @@ func open(ctx context.Context, store Store, t Turn, op inventory.OpKind, plan in
 	if req, ok := wish(t, op); ok {
 		parent = req.Run
 	}
+	taken, err := lockedOut(ctx, store, t, parent)
+	if err != nil || taken != nil { // before a run begins: a lock may wait for a person for days, and each try would be a run in the journal
+		return nil, taken, err
+	}
 	run, err := store.StartRun(ctx, t.Claim, op, parent, plan)
 	if err != nil {
 		return nil, nil, err
@@ -68,14 +72,37 @@ func open(ctx context.Context, store Store, t Turn, op inventory.OpKind, plan in
 	err = store.Lock(ctx, t.Claim, scopes...)
 	var held *inventory.HeldError
 	if errors.As(err, &held) {
-		b := inventory.Blocker{Subject: t.Subject(), Owner: inventory.OwnerTechnician, Fix: "conductor.held", Args: []string{t.Node.Address, held.Error()}}
-		return nil, &Result{Change: inventory.Change{Outcome: inventory.OutcomeFailed, Detail: held.Error(), Blockers: []inventory.Blocker{b}}, Wait: heldWait}, nil
+		return nil, shutOut(t, held), nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	now := time.Now()
-	return &inventory.Operation{Run: run, Kind: op, Plan: plan, Since: now, Abort: inventory.AbortSafe}, nil, nil
+	return &inventory.Operation{Run: run, Kind: op, Plan: plan, Since: now, Deadline: now.Add(budgets[op]), Abort: inventory.AbortSafe}, nil, nil
+}
+
+// budgets are the starting budgets of operations (lifecycle.md §12). Makers
+// whose plan says how long it takes set their own.
+var budgets = map[inventory.OpKind]time.Duration{inventory.OpSecure: 10 * time.Minute, inventory.OpFirmware: time.Hour, inventory.OpBurnIn: time.Hour,
+	inventory.OpPower: 10 * time.Minute}
+
+// lockedOut says who holds this node or its rack, if not this run itself.
+func lockedOut(ctx context.Context, store Store, t Turn, parent inventory.RunID) (*Result, error) {
+	all, err := store.Locks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range all {
+		if mine := l.Run == t.Claim.Run || l.Run == parent; !mine && (l.Scope == t.Subject() || l.Scope == inventory.RackSubject(t.Rack.ID)) {
+			return shutOut(t, &inventory.HeldError{Scope: t.Subject(), Lock: &l}), nil
+		}
+	}
+	return nil, nil
+}
+
+func shutOut(t Turn, held *inventory.HeldError) *Result {
+	b := inventory.Blocker{Subject: t.Subject(), Owner: inventory.OwnerTechnician, Fix: "conductor.held", Args: []string{t.Node.Address, held.Error()}}
+	return &Result{Change: inventory.Change{Outcome: inventory.OutcomeFailed, Detail: held.Error(), Blockers: []inventory.Blocker{b}}, Wait: heldWait}
 }
 
 // heldWait is when a step looks again for a lock that another run holds.

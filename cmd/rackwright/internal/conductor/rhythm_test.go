@@ -271,3 +271,34 @@ func TestLostClaimEndsTheUpload(t *testing.T) {
 		}
 	})
 }
+
+// mute is a record that does not answer Renew at all: a dead network path.
+type mute struct{ *sqlstore.Store }
+
+func (mute) Renew(ctx context.Context, _ inventory.Claim) (inventory.Claim, error) {
+	<-ctx.Done()
+	return inventory.Claim{}, ctx.Err()
+}
+
+// TestSilentRecordEndsTheUpload: 20 s before the lease ends, whether the record
+// answers or not.
+func TestSilentRecordEndsTheUpload(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		var cause error
+		var lasted time.Duration
+		b.run(50*time.Second, b.conductor("one", mute{b.store}, func(ctx context.Context, t conductor.Turn) (conductor.Result, error) {
+			if t.Subject() != b.on("C01") || lasted > 0 {
+				return conductor.Result{}, nil
+			}
+			begun := time.Now()
+			long, done := t.Extend(ctx)
+			defer done()
+			<-long.Done()
+			cause, lasted = context.Cause(long), time.Since(begun)
+			return conductor.Result{}, cause
+		}))
+		if !errors.Is(cause, inventory.ErrStale) || lasted != 40*time.Second {
+			t.Fatalf("ended after %s by %v", lasted, cause)
+		}
+	})
+}

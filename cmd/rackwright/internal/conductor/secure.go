@@ -41,6 +41,9 @@ func (*Secure) Kind() inventory.OpKind { return inventory.OpSecure }
 // Make implements Maker.
 func (m *Secure) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bool, error) {
 	op := t.Operation()
+	if op == nil && len(t.Unsettled) > 0 {
+		return m.orphan(ctx, t, t.Unsettled[0])
+	}
 	if op == nil {
 		return m.start(ctx, t, f)
 	}
@@ -58,6 +61,9 @@ func (m *Secure) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, b
 	}
 	return Result{}, false, fmt.Errorf("securing of %s stands at unknown step %q", t.Node.Address, op.Step)
 }
+
+// Boundary implements bounded: no byte of the change has left.
+func (*Secure) Boundary(op inventory.Operation) (bool, error) { return op.Step == secureChange, nil }
 
 // start seals a new secret, or finds the one that was made before a crash. A
 // unit that was secured before only proves it again.
@@ -169,11 +175,23 @@ func (m *Secure) change(ctx context.Context, t Turn, op inventory.Operation, s s
 		return m.settled(op, s, id, inventory.OutcomeUnknown, "no answer to the password change; looking", resetPoll)
 	}
 	op.Attempt++
-	r, _, kerr := m.settled(op, s, id, inventory.OutcomeFailed, err.Error(), heldWait)
-	if b, berr := trouble(t, lifecycle.GateSecondLogin, err); berr == nil && !errors.Is(err, redfish.ErrBusy) {
-		r.Blockers = []inventory.Blocker{*b}
+	r, _, kerr := m.settled(op, s, id, inventory.OutcomeFailed, err.Error(), refusedWait(op.Attempt))
+	if errors.Is(err, redfish.ErrBusy) {
+		return r, false, kerr
 	}
+	b, berr := trouble(t, lifecycle.GateSecondLogin, err)
+	if berr != nil { // what the BMC refused for good, and whatever nobody thought of: somebody must look
+		x := blocker(t, lifecycle.GateSecondLogin, inventory.OwnerVendor, "conductor.refused", t.Node.Address, err.Error())
+		b = &x
+	}
+	r.Blockers = []inventory.Blocker{*b}
 	return r, false, kerr
+}
+
+// refusedWait doubles between attempts that a BMC refused, up to half an hour:
+// each is a write, and a line in the journal.
+func refusedWait(attempt int) time.Duration {
+	return min(heldWait<<min(max(attempt-2, 0), 10), 30*time.Minute)
 }
 
 func (m *Secure) settled(op inventory.Operation, s secureState, id inventory.IntentID, o inventory.Outcome, why string, wait time.Duration) (Result, bool, error) {
@@ -187,26 +205,71 @@ func (m *Secure) settled(op inventory.Operation, s secureState, id inventory.Int
 // once. Neither: nobody may ask this BMC but one probe per back-off step.
 func (m *Secure) readBack(ctx context.Context, t Turn, op inventory.Operation, s secureState) (Result, bool, error) {
 	id := t.Unsettled[0].ID
+	outcome, why, err := m.which(ctx, t, s)
+	switch {
+	case err != nil:
+		return m.held(t, op, s, err)
+	case outcome == inventory.OutcomeOK:
+		op.Step, op.Abort = secureProve, inventory.AbortSafe
+		return m.settled(op, s, id, outcome, why, 0)
+	case outcome == inventory.OutcomeFailed:
+		op.Attempt++
+		return m.settled(op, s, id, outcome, why, 0)
+	}
+	return m.neither(ctx, t, id, why)
+}
+
+// which says which of the two passwords opens the BMC; unknown: neither does.
+func (m *Secure) which(ctx context.Context, t Turn, s secureState) (inventory.Outcome, string, error) {
 	switch err := m.login(ctx, t, s.New); {
 	case err == nil:
-		op.Step, op.Abort = secureProve, inventory.AbortSafe
-		return m.settled(op, s, id, inventory.OutcomeOK, "read back: the new password works", 0)
+		return inventory.OutcomeOK, "read back: the new password works", nil
 	case !errors.Is(err, redfish.ErrAuth):
-		return m.held(t, op, s, err)
+		return inventory.OutcomeUnknown, "", err
 	}
 	switch err := m.login(ctx, t, s.Old); {
 	case err == nil, errors.Is(err, redfish.ErrChangeRequired): // a factory password: taken, and nothing else is
-		op.Attempt++
-		return m.settled(op, s, id, inventory.OutcomeFailed, "read back: the old password still works", 0)
+		return inventory.OutcomeFailed, "read back: the old password still works", nil
 	case !errors.Is(err, redfish.ErrAuth):
-		return m.held(t, op, s, err)
+		return inventory.OutcomeUnknown, "", err
 	}
-	why := "neither the new nor the old password works"
+	return inventory.OutcomeUnknown, "neither the new nor the old password works", nil
+}
+
+func (m *Secure) neither(ctx context.Context, t Turn, id inventory.IntentID, why string) (Result, bool, error) {
 	if err := m.Store.Hold(ctx, t.Subject(), inventory.Hold{Name: inventory.HoldCredUnknown, Reason: why}); err != nil {
 		return Result{}, false, err
 	}
 	b := blocker(t, lifecycle.GateSecondLogin, inventory.OwnerTechnician, "conductor.login", t.Node.Address, why)
 	return Result{Change: inventory.Change{Settles: id, Outcome: inventory.OutcomeFailed, Detail: why, Blockers: []inventory.Blocker{b}}}, false, nil
+}
+
+// orphan reads back a change whose run was broken off: a person broke its lock,
+// or a safety latch did. Unsettled, its lock could never be confirmed. A new
+// password that works is ours from now on; nothing is sent but the logins.
+func (m *Secure) orphan(ctx context.Context, t Turn, i inventory.Intent) (Result, bool, error) {
+	var s secureState
+	if err := json.Unmarshal(i.Before, &s); err != nil {
+		return Result{}, false, fmt.Errorf("intent %s: state before is not readable: %w", i.ID, err)
+	}
+	outcome, why, err := m.which(ctx, t, s)
+	switch {
+	case errors.Is(err, redfish.ErrBusy):
+		return Result{Wait: m.Poll, Reason: err.Error()}, false, nil
+	case err != nil:
+		b, err := trouble(t, lifecycle.GateSecondLogin, err)
+		if err != nil {
+			return Result{}, false, err
+		}
+		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{*b}}, Wait: m.Poll}, false, nil
+	case outcome == inventory.OutcomeUnknown:
+		return m.neither(ctx, t, i.ID, why)
+	case outcome == inventory.OutcomeOK:
+		if err := m.activate(ctx, t, s); err != nil {
+			return Result{}, false, err
+		}
+	}
+	return Result{Change: inventory.Change{Settles: i.ID, Outcome: outcome, Detail: why, Due: time.Now()}}, false, nil
 }
 
 // login proves one credential by a login of its own, on a new connection.
@@ -223,22 +286,10 @@ func (m *Secure) prove(ctx context.Context, t Turn, op inventory.Operation, s se
 	if err := m.login(ctx, t, s.New); err != nil {
 		return m.held(t, op, s, err)
 	}
-	c, version, err := m.Access.open(ctx, s.New)
-	if err != nil {
+	if err := m.activate(ctx, t, s); err != nil {
 		return Result{}, false, err
 	}
-	if c.Phase != phaseActive {
-		c.Phase = phaseActive
-		if err := m.Access.seal(ctx, s.New, c, version); err != nil {
-			return Result{}, false, err
-		}
-	}
-	e := t.Node.BMC
-	e.Credential = s.New
-	if err := m.Store.Bind(ctx, t.Node.ID, e); err != nil {
-		return Result{}, false, err
-	}
-	for gate, why := range map[inventory.Gate]string{lifecycle.GateSecondLogin: "a login with the new password was answered", lifecycle.GatePinned: "key " + string(e.Pin)} {
+	for gate, why := range map[inventory.Gate]string{lifecycle.GateSecondLogin: "a login with the new password was answered", lifecycle.GatePinned: "key " + string(t.Node.BMC.Pin)} {
 		if _, err := m.Store.File(ctx, inventory.Evidence{Subject: t.Subject(), Gate: gate, Result: inventory.ResultPass, Producer: inventory.ByMachine, At: time.Now(),
 			By: "rackwright/secure", Run: op.Run, Detail: why, Simulated: t.Node.Simulated}); err != nil {
 			return Result{}, false, err
@@ -246,6 +297,23 @@ func (m *Secure) prove(ctx context.Context, t Turn, op inventory.Operation, s se
 	}
 	r := Result{Change: inventory.Change{Outcome: inventory.OutcomeOK, Detail: "the BMC is ours", Due: time.Now()}}
 	return r, false, Answered(ctx, m.Store, t, inventory.OpSecure, inventory.RequestLine{Result: lineOK})
+}
+
+// activate marks a proven secret and binds the node to it. It is repeatable.
+func (m *Secure) activate(ctx context.Context, t Turn, s secureState) error {
+	c, version, err := m.Access.open(ctx, s.New)
+	if err != nil {
+		return err
+	}
+	if c.Phase != phaseActive {
+		c.Phase = phaseActive
+		if err := m.Access.seal(ctx, s.New, c, version); err != nil {
+			return err
+		}
+	}
+	e := t.Node.BMC
+	e.Credential = s.New
+	return m.Store.Bind(ctx, t.Node.ID, e)
 }
 
 // held comes back later and says who must act.

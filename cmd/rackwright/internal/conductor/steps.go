@@ -135,11 +135,43 @@ func (s *Steps) resume(ctx context.Context, t Turn, f lifecycle.Facts) (Result, 
 	if m == nil {
 		return Result{}, fmt.Errorf("operation %s of %s has no maker", kind, t.Node.Address)
 	}
+	if r, waits, err := paused(t, m); waits || err != nil {
+		return r, err
+	}
 	r, done, err := m.Make(ctx, t, f)
 	if err == nil && done {
 		r.Due = time.Now() // nothing left to do: look at the gates at once
 	}
+	if err == nil && r.Operation != nil {
+		if b := over(t, *r.Operation); b != nil {
+			r.Blockers = append(r.Blockers, *b)
+		}
+	}
 	return r, err
+}
+
+// bounded is a maker whose operation can stand still between two actions.
+type bounded interface {
+	// Boundary: nothing is under way on the hardware, and the next turn may begin something.
+	Boundary(op inventory.Operation) (bool, error)
+}
+
+// paused keeps an operation where it stands while a hold forbids its next
+// action. What is under way on the hardware is followed to its end.
+func paused(t Turn, m Maker) (Result, bool, error) {
+	op := t.Operation()
+	edge, ok := m.(bounded)
+	if op == nil || !ok || len(t.Unsettled) > 0 {
+		return Result{}, false, nil
+	}
+	if at, err := edge.Boundary(*op); err != nil || !at {
+		return Result{}, false, err
+	}
+	b, held := forbidden(t, op.Kind)
+	if !held {
+		return Result{}, false, nil
+	}
+	return Result{Change: inventory.Change{Operation: op, Blockers: []inventory.Blocker{b}}, Wait: heldWait, Reason: "held between two actions"}, true, nil
 }
 
 func (s *Steps) maker(kind inventory.OpKind) Maker {

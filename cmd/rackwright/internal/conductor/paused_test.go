@@ -1,0 +1,124 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/rackwright/rackwright/firmware"
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+)
+
+// TestPausedByAHold: a hold that comes in the middle stops the next action, and
+// never what is under way.
+func TestPausedByAHold(t *testing.T) {
+	flash := func(p firmware.Phase) inventory.Operation {
+		raw, err := json.Marshal(flashState{firmware.Progress{Step: 1, Phase: p}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inventory.Operation{Run: "r", Kind: inventory.OpFirmware, State: raw}
+	}
+	burn := func(step string) inventory.Operation {
+		return inventory.Operation{Run: "r", Kind: inventory.OpBurnIn, Step: step}
+	}
+	open := []inventory.Intent{{ID: "i"}}
+	for _, x := range []struct {
+		name      string
+		m         Maker
+		op        inventory.Operation
+		hold      inventory.HoldName
+		unsettled []inventory.Intent
+		want      bool
+	}{
+		{"before the bytes of a flash", &Flash{}, flash(firmware.PhaseClear), inventory.HoldVendor, nil, true},
+		{"between two flashes", &Flash{}, flash(firmware.PhaseLook), inventory.HoldQuarantine, nil, true},
+		{"a flash under way", &Flash{}, flash(firmware.PhaseRunning), inventory.HoldVendor, nil, false},
+		{"a flash nobody knows of", &Flash{}, flash(firmware.PhaseClear), inventory.HoldVendor, open, false},
+		{"the last reading", &Flash{}, flash(firmware.PhaseDone), inventory.HoldVendor, nil, false},
+		{"a hold that stops automatic starts alone", &Flash{}, flash(firmware.PhaseClear), inventory.HoldMaintenance, nil, false},
+		{"before a reset", &Burn{}, burn(burnReset), inventory.HoldQuarantine, nil, true},
+		{"a test under way", &Burn{}, burn(burnTest), inventory.HoldQuarantine, nil, false},
+		{"before a password change", &Secure{}, inventory.Operation{Kind: inventory.OpSecure, Step: secureChange}, inventory.HoldVendor, nil, true},
+		{"before its proof", &Secure{}, inventory.Operation{Kind: inventory.OpSecure, Step: secureProve}, inventory.HoldVendor, nil, false},
+	} {
+		for _, on := range []string{"node", "rack"} {
+			turn := Turn{Claim: inventory.Claim{Subject: inventory.NodeSubject("n1")}, Node: inventory.Node{ID: "n1", Operation: &x.op}, Unsettled: x.unsettled}
+			holds := []inventory.Hold{{Name: x.hold, Reason: "look first"}}
+			if on == "node" {
+				turn.Node.Holds = holds
+			} else {
+				turn.Rack.Holds = holds
+			}
+			r, got, err := paused(turn, x.m)
+			if err != nil || got != x.want || got && (r.Operation == nil || len(r.Blockers) != 1 || r.Wait <= 0) {
+				t.Errorf("%s, held %s: paused %v %+v %v, want %v", x.name, on, got, r, err, x.want)
+			}
+		}
+	}
+}
+
+// locksOnly is a record that answers one question; any other call panics.
+type locksOnly struct {
+	Store
+	locks []inventory.Lock
+}
+
+func (s locksOnly) Locks(context.Context) ([]inventory.Lock, error) { return s.locks, nil }
+
+// TestALockedNodeBeginsNoRun: a lock waits for a person, perhaps for days; a run
+// each quarter of a minute would fill the journal.
+func TestALockedNodeBeginsNoRun(t *testing.T) {
+	turn := Turn{Claim: inventory.Claim{Subject: inventory.NodeSubject("n1")}, Node: inventory.Node{ID: "n1"}, Rack: inventory.Rack{ID: "r1"}}
+	for _, on := range []inventory.Subject{inventory.NodeSubject("n1"), inventory.RackSubject("r1")} {
+		_, shut, err := open(t.Context(), locksOnly{locks: []inventory.Lock{{Scope: on, Run: "old", State: "needs-repair"}}}, turn, inventory.OpFirmware, "")
+		if err != nil || shut == nil || len(shut.Blockers) != 1 || shut.Wait <= 0 {
+			t.Errorf("%s locked: %+v %v", on, shut, err)
+		}
+	}
+}
+
+// TestUnaskedSensorsAreNoPass: a reading that moved the node back to installed
+// did not ask the leak sensors. Nothing is filed; the record would panic.
+func TestUnaskedSensorsAreNoPass(t *testing.T) {
+	if err := (&Sweep{Store: locksOnly{}}).file(t.Context(), Turn{}, lifecycle.Facts{}, inventory.Observation{}, found{}, inventory.NodeDiscovered); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOverBudget(t *testing.T) {
+	turn := Turn{Node: inventory.Node{ID: "n1", Address: "A/1"}}
+	for kind, want := range map[time.Duration]bool{-time.Minute: true, time.Minute: false} {
+		op := inventory.Operation{Kind: inventory.OpSecure, Since: time.Now().Add(-time.Hour), Deadline: time.Now().Add(kind)}
+		if got := over(turn, op); (got != nil) != want {
+			t.Errorf("deadline in %s: %+v", kind, got)
+		}
+	}
+	if over(turn, inventory.Operation{}) != nil {
+		t.Error("no deadline is over")
+	}
+}
+
+// TestRefusedWait: a BMC that refuses a password is not written to each quarter
+// of a minute for ever.
+func TestRefusedWait(t *testing.T) {
+	for attempt, want := range map[int]time.Duration{1: heldWait, 2: heldWait, 3: 2 * heldWait, 4: 4 * heldWait, 100: 30 * time.Minute} {
+		if got := refusedWait(attempt); got != want {
+			t.Errorf("attempt %d waits %s, want %s", attempt, got, want)
+		}
+	}
+}
+
+func TestNotReadIsNotWrong(t *testing.T) {
+	blind := firmware.Mismatch{State: string(inventory.StateReadFailed)}
+	for _, x := range []struct {
+		all  []firmware.Mismatch
+		want bool
+	}{{nil, false}, {[]firmware.Mismatch{blind}, true}, {[]firmware.Mismatch{blind, {State: "old"}}, false}, {[]firmware.Mismatch{{State: "absent"}}, false}} {
+		if got := blindOnly(x.all); got != x.want {
+			t.Errorf("%+v: %v", x.all, got)
+		}
+	}
+}
