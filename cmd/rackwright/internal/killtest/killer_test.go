@@ -33,6 +33,11 @@ type killer struct {
 	at    int    // 0: never
 	name  string // or at the first commit whose name begins so
 	phase string
+	// spare: the process before died with an intent open. A step that may be sent
+	// once more is not killed a second time: the law calls for a person then.
+	spare bool
+	late  atomic.Bool  // a blow that waits for the open intents
+	begun atomic.Int64 // intents of this process without outcome
 	n     atomic.Int64
 	log   *os.File
 }
@@ -58,7 +63,12 @@ const struck = "killed"
 func (k *killer) open(what string) (hit string) {
 	n := int(k.n.Add(1))
 	fmt.Fprintf(k.log, "%d %s\n", n, what)
-	if n != k.at && (k.name == "" || what != k.name && !strings.HasPrefix(what, k.name+" ")) {
+	named := k.name != "" && (what == k.name || strings.HasPrefix(what, k.name+" "))
+	if n != k.at && !named && !k.late.Load() {
+		return ""
+	}
+	if k.spare && k.begun.Load() > 0 {
+		k.late.Store(true)
 		return ""
 	}
 	if k.phase == before {
@@ -177,7 +187,12 @@ func (k *killer) Answer(ctx context.Context, c inventory.Claim, r inventory.RunI
 }
 
 func (k *killer) Begin(ctx context.Context, c inventory.Claim, i inventory.Intent) (inventory.IntentID, error) {
-	return write(k, "Begin "+word(i.Effect), func() (inventory.IntentID, error) { return k.Store.Begin(ctx, c, i) })
+	k.begun.Add(1) // before it is open: better one intent too many
+	id, err := write(k, "Begin "+word(i.Effect), func() (inventory.IntentID, error) { return k.Store.Begin(ctx, c, i) })
+	if err != nil {
+		k.begun.Add(-1)
+	}
+	return id, err
 }
 
 // Apply names the point by what the change leaves: an event, or the step of the
@@ -195,7 +210,11 @@ func (k *killer) Apply(ctx context.Context, c inventory.Claim, x inventory.Chang
 	if x.Settles != "" {
 		what += " settles " + string(x.Outcome)
 	}
-	return k.only(what, func() error { return k.Store.Apply(ctx, c, x) })
+	err := k.only(what, func() error { return k.Store.Apply(ctx, c, x) })
+	if err == nil && x.Settles != "" && k.begun.Load() > 0 && (x.Outcome == inventory.OutcomeOK || x.Outcome == inventory.OutcomeFailed) {
+		k.begun.Add(-1) // perhaps one that an earlier process began; then a blow falls earlier
+	}
+	return err
 }
 
 func (k *killer) StartRun(ctx context.Context, c inventory.Claim, op inventory.OpKind, parent inventory.RunID, plan inventory.Digest) (inventory.RunID, error) {

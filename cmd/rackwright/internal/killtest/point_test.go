@@ -102,6 +102,7 @@ func (l *lane) walk(t *testing.T, b blow, lied string) ending {
 			died := time.Now()
 			end = died.Add(l.patience)
 			out.kills = append(out.kills, out.label(t, r))
+			o.Spare = open(commits(t, o.Log))
 			o.Kill, o.Name, o.Log = b.every, "", filepath.Join(out.dir, fmt.Sprintf("commits-%d", len(out.kills)))
 			c.p, c.client = start(t, o), nil
 			out.resumed = max(out.resumed, time.Since(died))
@@ -165,6 +166,22 @@ func (a *arm) mutation(n int, phase string) {
 	if err := a.fleet.Arm(bmcsim.Kill{N: n, Phase: a.phase, PID: a.pid}); err == nil {
 		a.pid = 0 // once
 	}
+}
+
+// open reports whether a process left an intent without outcome, by its log.
+func open(log []string) bool {
+	n := 0
+	for _, line := range log {
+		_, what, _ := strings.Cut(line, " ")
+		switch {
+		case strings.HasPrefix(line, struck):
+		case strings.HasPrefix(what, "Begin "):
+			n++
+		case strings.Contains(what, " settles ok"), strings.Contains(what, " settles failed"):
+			n--
+		}
+	}
+	return n > 0
 }
 
 // label says what a killed process was doing.

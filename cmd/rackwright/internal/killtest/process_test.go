@@ -29,6 +29,7 @@ type order struct {
 	Kill   int    // at this commit of the process; 0: never
 	Name   string // or at the first commit whose name begins so
 	Phase  string // before or after
+	Spare  bool   // see killer
 	Lie    string // what the record hides from the server, for tests of the tests
 	Log    string // file of the commits
 	Debug  string // file of the server's log
@@ -56,7 +57,7 @@ func TestServerProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &killer{at: o.Kill, name: o.Name, phase: o.Phase, log: log}
+	k := &killer{at: o.Kill, name: o.Name, phase: o.Phase, spare: o.Spare, log: log}
 	ctx, stop := context.WithCancel(context.Background())
 	srv, err := server.New(ctx, server.Options{Config: o.Config, Version: "kill-test", Simulated: true,
 		Log:   slog.New(slog.NewTextHandler(debug, &slog.HandlerOptions{Level: slog.LevelDebug})),
