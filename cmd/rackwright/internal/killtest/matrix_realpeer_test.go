@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,53 @@ func whole(t *testing.T, title string, lanes ...*lane) {
 			t.Errorf("nothing was killed %s the flash", phase)
 		}
 	}
+}
+
+// request is the number of the first mutating request to a path.
+func (m *matrix) request(t *testing.T, path string) int {
+	t.Helper()
+	for n, line := range m.calm.asked {
+		if strings.Contains(line, path) {
+			return n
+		}
+	}
+	t.Fatalf("the undisturbed run has no request %q", path)
+	return 0
+}
+
+// chains kill at every commit: journey r at commits r, r + every, r + 2 × every …
+// of the whole journey, each time in a new process. every 0: one blow a journey.
+func (m *matrix) chains(phase string, every int) []blow {
+	var out []blow
+	if every == 0 {
+		for n := range len(m.calm.work) + margin {
+			out = append(out, blow{at: n + 1, phase: phase})
+		}
+		return out
+	}
+	for r := range every {
+		out = append(out, blow{at: r + 1, phase: phase, every: every})
+	}
+	return out
+}
+
+// margin is how many commits more than the undisturbed run a journey may have:
+// its turns are not the same twice.
+const margin = 40
+
+// requests kill at every mutating request, in every phase. Only an upload has a
+// half; the nodes' requests interleave, so its number may differ by one.
+func (m *matrix) requests(t *testing.T) []blow {
+	t.Helper()
+	var out []blow
+	flash := m.request(t, "UpdateService")
+	for n := 1; n <= m.calm.writes+2; n++ {
+		out = append(out, blow{at: n, phase: before, mutation: true}, blow{at: n, phase: after, mutation: true})
+		if n >= flash-1 && n <= flash+1 {
+			out = append(out, blow{at: n, phase: half, mutation: true})
+		}
+	}
+	return out
 }
 
 func cluster(t *testing.T) *pgtest.Cluster {
