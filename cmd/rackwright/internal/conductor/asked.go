@@ -41,7 +41,7 @@ func (s *Steps) asked(ctx context.Context, t Turn, f lifecycle.Facts) (Result, b
 			}
 			continue
 		}
-		if b, held := forbidden(t, req.Op); held {
+		if b, held := forbiddenRequest(t, req); held {
 			if err := s.answer(ctx, t, req, inventory.RequestLine{Result: lineRefused, Detail: inventory.Sentence(b.Fix, b.Args)}); err != nil {
 				return Result{}, false, err
 			}

@@ -42,6 +42,8 @@ func TestPausedByAHold(t *testing.T) {
 		{"before a reset", &Burn{}, burn(burnReset), inventory.HoldQuarantine, nil, true},
 		{"a test under way", &Burn{}, burn(burnTest), inventory.HoldQuarantine, nil, false},
 		{"before a password change", &Secure{}, inventory.Operation{Kind: inventory.OpSecure, Step: secureChange}, inventory.HoldVendor, nil, true},
+		{"before a switch-on", &Power{}, inventory.Operation{Kind: inventory.OpPower, Detail: "On"}, inventory.HoldQuarantine, nil, true},
+		{"before a switch-off", &Power{}, inventory.Operation{Kind: inventory.OpPower, Detail: "ForceOff"}, inventory.HoldQuarantine, nil, false},
 		{"before its proof", &Secure{}, inventory.Operation{Kind: inventory.OpSecure, Step: secureProve}, inventory.HoldVendor, nil, false},
 	} {
 		for _, on := range []string{"node", "rack"} {
@@ -120,5 +122,29 @@ func TestNotReadIsNotWrong(t *testing.T) {
 		if got := blindOnly(x.all); got != x.want {
 			t.Errorf("%+v: %v", x.all, got)
 		}
+	}
+}
+
+// TestPowerOffUnderAHold: a leaking tray may always be switched off, by nobody
+// switched on.
+func TestPowerOffUnderAHold(t *testing.T) {
+	for _, x := range []struct {
+		action string
+		hold   inventory.HoldName
+		held   bool
+	}{
+		{"force-off", inventory.HoldSafetyLatch, false}, {"off", inventory.HoldQuarantine, false}, {"on", inventory.HoldSafetyLatch, true},
+		{"restart", inventory.HoldQuarantine, true}, {"off", inventory.HoldVendor, true}, {"", inventory.HoldSafetyLatch, true},
+	} {
+		holds := []inventory.Hold{{Name: x.hold, Reason: "a leak"}}
+		req := inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"` + x.action + `"}`)}
+		for _, turn := range []Turn{{Node: inventory.Node{Holds: holds}}, {Rack: inventory.Rack{Holds: holds}}} {
+			if _, held := forbiddenRequest(turn, req); held != x.held {
+				t.Errorf("%q under %s: held %v", x.action, x.hold, held)
+			}
+		}
+	}
+	if _, held := forbiddenRequest(Turn{Node: inventory.Node{Milestone: inventory.NodeHandedOver}}, inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"off"}`)}); !held {
+		t.Error("the customer's node was switched off")
 	}
 }

@@ -112,6 +112,28 @@ func forbidden(t Turn, op inventory.OpKind) (inventory.Blocker, bool) {
 	return inventory.Blocker{Subject: t.Subject(), Owner: inventory.OwnerTechnician, Fix: "conductor.held", Args: []string{t.Node.Address, err.Error()}}, true
 }
 
+// forbiddenRequest is forbidden for one request: switching off is what most
+// holds still allow, a safety latch above all (lifecycle.md §5).
+func forbiddenRequest(t Turn, req inventory.Request) (inventory.Blocker, bool) {
+	if req.Op != inventory.OpPower || !switchesOff(req) {
+		return forbidden(t, req.Op)
+	}
+	node, use := t.Node, t
+	node.Holds, use.Rack.Holds = nil, nil
+	use.Node = node
+	if b, held := forbidden(use, req.Op); held {
+		return b, true // the customer's, or retired
+	}
+	err := lifecycle.May(t.Subject(), t.Node.Holds, lifecycle.UsePowerOff)
+	if err == nil {
+		err = lifecycle.May(inventory.RackSubject(t.Rack.ID), t.Rack.Holds, lifecycle.UsePowerOff)
+	}
+	if err == nil {
+		return inventory.Blocker{}, false
+	}
+	return blocker(t, "", inventory.OwnerTechnician, "conductor.held", t.Node.Address, err.Error()), true
+}
+
 // wanted: somebody asked for this operation on this subject, or for all of it.
 func wanted(t Turn, op inventory.OpKind) bool {
 	for _, req := range t.Asked {
