@@ -180,3 +180,19 @@ func TestNobodyLogsInWithTheOldSecretMeanwhile(t *testing.T) {
 		t.Errorf("%v, wrong logins %v", err, f.wrong)
 	}
 }
+
+// TestTakenAndNotProven: the BMC took the change and then does not answer the
+// second login. "Not done" would leave it with a password that nobody tries.
+func TestTakenAndNotProven(t *testing.T) {
+	f := newFake(t)
+	d, _ := newDialer(t)
+	b := dial(t, d, f.endpoint(), free)
+	f.hook("PATCH "+accountURI, func(w http.ResponseWriter, _ *http.Request) {
+		f.hook("POST /redfish/v1/SessionService/Sessions", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+		w.WriteHeader(204)
+	})
+	err := b.SetPassword(soon(t), "root", inventory.NewSecret(newSecret))
+	if !errors.Is(err, ErrOutcomeUnknown) || strings.Contains(err.Error(), newSecret) {
+		t.Errorf("got %v, want unknown", err)
+	}
+}
