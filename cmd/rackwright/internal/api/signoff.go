@@ -118,13 +118,17 @@ func (s *Service) signTargets(ctx context.Context, on inventory.Subject, r inven
 	return out, f.Type, nil
 }
 
+// byScan are the gates that only the reading of a label opens: nobody signs for
+// a unit that was not at the dock.
+var byScan = []inventory.Gate{lifecycle.GateIdentityLabel, lifecycle.GateDisposition}
+
 // signable picks the gates a person may sign here: a gate that a machine
 // produces, or that follows from the record, is nobody's to sign.
 func signable(t target, kind inventory.RackType, wanted []inventory.Gate) ([]lifecycle.Spec, error) {
 	var out []lifecycle.Spec
 	if len(wanted) == 0 {
 		for _, g := range t.gates {
-			if g.Producer == inventory.ByChecklist && !g.Open() {
+			if g.Producer == inventory.ByChecklist && !g.Open() && !slices.Contains(byScan, g.Gate) {
 				spec, _ := lifecycle.Find(g.Gate, t.on.Scope == inventory.ScopeRack)
 				out = append(out, spec)
 			}
@@ -132,6 +136,10 @@ func signable(t target, kind inventory.RackType, wanted []inventory.Gate) ([]lif
 		return out, nil
 	}
 	for _, name := range wanted {
+		if slices.Contains(byScan, name) {
+			return nil, invalid(fmt.Sprintf("gate %s of %s is proven by a label, not by a signature", name, t.address),
+				"Scan the label, or type what it says: rackwright scan RACK CODE --node "+t.address+" --disposition received.")
+		}
 		spec, ok := lifecycle.Find(name, t.on.Scope == inventory.ScopeRack)
 		if !ok {
 			return nil, invalid(fmt.Sprintf("%s is no gate of %s", name, t.address), "Look at the gates: rackwright describe "+t.address)
