@@ -141,6 +141,9 @@ func (c Certifier) Issue(ctx context.Context, t Turn, f lifecycle.Facts) (invent
 	if err != nil {
 		return fail(err)
 	}
+	if draft.Simulated && !c.Simulated { // frozen by a demo on the same record, perhaps
+		return fail(fmt.Errorf("a simulator touched this rack; a real key does not sign it: %w", inventory.ErrDenied))
+	}
 	var approvals []handover.Approval
 	for gate, part := range map[inventory.Gate]handover.Part{lifecycle.GateDeliverer: handover.Deliverer, lifecycle.GateAcceptor: handover.Acceptor} {
 		a, err := c.approval(ctx, f, t.Subject(), gate, part)
