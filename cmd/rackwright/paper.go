@@ -16,9 +16,38 @@ import (
 	"github.com/rackwright/rackwright/inventory"
 )
 
+// manifestHelp shows the smallest packing list that is of use in both forms.
+const manifestHelp = `Import a packing list. The smallest useful one:
+
+  schema: rackwright/manifest/1
+  name: D-118
+  racks:
+    - name: A12
+      serial: RK0001
+      type: hgx-8
+      nodes:
+        - slot: C01
+          model: HGX-B200
+          serial: SN0001
+          macs: ["b8:00:00:00:00:01"]
+          bmc: {mac: "b8:00:00:00:01:01", url: "https://192.0.2.1", user: admin, password: "of the label"}
+          parts:
+            - {kind: gpu, slot: GPU_SXM_1, model: B200, serial: G1}
+            - {kind: dimm, model: M321, quantity: 32, size_mib: 65536}
+
+The same as CSV; the rack type stands in part_number, a node's class is its kind:
+
+  rack,slot,class,manufacturer,part_number,serial,mac_bmc,mac,parent,quantity,note
+  A12,,rack,,hgx-8,RK0001,,,,,hall 2
+  A12,C01,compute,Example,HGX-B200,SN0001,b8:00:00:00:01:01,b8:00:00:00:00:01,,,
+  A12,GPU_SXM_1,gpu,NVIDIA,B200,G1,,,C01,1,
+
+Unknown keys, wrong slots and double serials are refused row by row, with the reason and the fix.`
+
 func (a *app) importCmd() *cobra.Command {
 	var dry bool
 	c := &cobra.Command{Use: "import FILE|-", Short: "Import a packing list (YAML, JSON or CSV); bad rows are quarantined, good rows are kept",
+		Long:    manifestHelp,
 		Example: "  rackwright import a12.yaml --dry-run\n  rackwright import parts.csv", Args: exactly(1, "a file, or - for standard input")}
 	c.AddCommand(a.importBaselineCmd(), a.importPayloadCmd(), a.importImageCmd())
 	c.Flags().BoolVar(&dry, "dry-run", false, "read and check only")
