@@ -108,9 +108,9 @@ func action(err error) error {
 		return err
 	case errors.Is(err, redfish.ErrBusy):
 		return join(firmware.ErrBusy, err)
-	case errors.Is(err, redfish.ErrUnreachable), errors.Is(err, redfish.ErrLocked):
-		return join(firmware.ErrUnreachable, err)
-	case errors.Is(err, redfish.ErrAuth), errors.Is(err, redfish.ErrUnsupported), errors.Is(err, redfish.ErrReadOnly), errors.Is(err, redfish.ErrPin):
+	case errors.Is(err, redfish.ErrUnreachable), errors.Is(err, redfish.ErrLocked), errors.Is(err, redfish.ErrAuth):
+		return join(firmware.ErrUnreachable, err) // a login that fails says nothing about the device's health
+	case errors.Is(err, redfish.ErrUnsupported), errors.Is(err, redfish.ErrReadOnly), errors.Is(err, redfish.ErrPin):
 		return join(firmware.ErrRefused, err)
 	case errors.As(err, &e) && e.Status >= 400:
 		return join(firmware.ErrRefused, err)

@@ -50,6 +50,7 @@ func TestErrors(t *testing.T) {
 		{"busy", of(503, redfish.ErrBusy), firmware.ErrBusy, firmware.ErrUnreachable},
 		{"away", of(0, redfish.ErrUnreachable), firmware.ErrUnreachable, firmware.ErrUnreachable},
 		{"held back by the lock-out guard", of(0, redfish.ErrLocked), firmware.ErrUnreachable, nil},
+		{"the login is refused", of(401, redfish.ErrAuth), firmware.ErrUnreachable, nil},
 		{"no lease left", of(0, fmt.Errorf("guard: %w", firmware.ErrBusy)), firmware.ErrBusy, nil},
 		{"a refusal", of(400, errors.New("bad image")), firmware.ErrRefused, nil},
 		{"not offered", of(0, redfish.ErrUnsupported), firmware.ErrRefused, nil},

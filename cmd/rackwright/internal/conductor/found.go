@@ -62,6 +62,9 @@ func (a about) judge(f lifecycle.Facts, o inventory.Observation, want []inventor
 			bad = append(bad, text)
 		}
 	}
+	if !a.ordered(want) {
+		blind = append(blind, "the order lists no "+a.parts()+", so nothing says what must be there")
+	}
 	if a.gate == lifecycle.GateBOM { // what was not read may hide a part that nobody ordered
 		blind = append(blind, unread(o, want)...)
 	}
@@ -74,6 +77,20 @@ func (a about) judge(f lifecycle.Facts, o inventory.Observation, want []inventor
 		return found{a.gate, inventory.ResultPass, "accepted as found: " + strings.Join(accepted, " · ")}
 	}
 	return found{a.gate, inventory.ResultPass, ""}
+}
+
+// ordered: a gate about parts is not passed by an order without any.
+func (a about) ordered(want []inventory.Component) bool {
+	return a.gate != lifecycle.GateBOM && a.class == "" || slices.ContainsFunc(want, func(c inventory.Component) bool {
+		return c.Kind == a.class || a.class == "" && c.Kind != inventory.KindChassis
+	})
+}
+
+func (a about) parts() string {
+	if a.class == "" {
+		return "parts"
+	}
+	return string(a.class)
 }
 
 // unread lists the read faults of classes that were ordered.

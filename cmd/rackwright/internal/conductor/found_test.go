@@ -20,7 +20,7 @@ func TestJudgeVerified(t *testing.T) {
 	accept := func(id inventory.FindingID) inventory.Waiver {
 		return inventory.Waiver{Finding: id, Reason: "r", Requester: "a", Approver: "b", Until: now.Add(time.Hour)}
 	}
-	want := []inventory.Component{{Key: inventory.Key{Kind: inventory.KindGPU, Slot: "GPU0"}}}
+	want := []inventory.Component{{Key: inventory.Key{Kind: inventory.KindGPU, Slot: "GPU0"}}, {Key: inventory.Key{Kind: inventory.KindDIMM}, Quantity: 2}, {Key: inventory.Key{Kind: inventory.KindPSU, Slot: "0"}}}
 	all := func(r inventory.Result) map[inventory.Gate]inventory.Result {
 		m := map[inventory.Gate]inventory.Result{}
 		for _, a := range verifyGates {
@@ -75,6 +75,20 @@ func TestJudgeVerified(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// TestNothingOrdered: an order without parts proves none.
+func TestNothingOrdered(t *testing.T) {
+	f := lifecycle.Facts{Node: inventory.Node{ID: "n1"}}
+	for _, x := range judgeVerified(f, inventory.Observation{}, []inventory.Component{{Key: inventory.Key{Kind: inventory.KindChassis, Slot: "self"}}}) {
+		want := inventory.ResultUnjudged
+		if x.gate == lifecycle.GateSerials || x.gate == lifecycle.GateSlot {
+			want = inventory.ResultPass
+		}
+		if x.result != want {
+			t.Errorf("%s is %s, want %s", x.gate, x.result, want)
+		}
 	}
 }
 
