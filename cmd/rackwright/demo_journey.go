@@ -205,7 +205,7 @@ func (a *app) prove(ctx context.Context, c *crew, o demoOptions) error {
 		return &findings{what: report.Verdict()}
 	}
 	if o.vm {
-		if err := a.citations(pack.Bytes(), report.Certificate, c.image); err != nil {
+		if err := errors.Join(a.citations(pack.Bytes(), report.Certificate, c.image), a.machines(ctx, c, pack.Bytes())); err != nil {
 			return err
 		}
 	}

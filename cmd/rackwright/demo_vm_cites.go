@@ -25,9 +25,6 @@ func (a *app) citations(pack []byte, cert *handover.Certificate, image inventory
 		return &findings{what: fmt.Sprintf("the certificate cites the images %v, and %s ran", cert.Cited["image"], image)}
 	}
 	a.say("%s, cited.image: %s", packCertificate, image)
-	for _, plan := range cert.Cited["plan"] {
-		a.say("%s, cited.plan: %s (smoke)", packCertificate, plan)
-	}
 	read, err := dmiSerials(pack)
 	if err != nil {
 		return err
@@ -45,22 +42,30 @@ func (a *app) citations(pack []byte, cert *handover.Certificate, image inventory
 	return nil
 }
 
-// dmiSerials are the serials that machines read from their DMI tables, by node.
-func dmiSerials(pack []byte) (map[inventory.NodeID][]string, error) {
+// readEntry decodes one JSON entry of a package.
+func readEntry(pack []byte, name string, into any) error {
 	z, err := zip.NewReader(bytes.NewReader(pack), int64(len(pack)))
 	if err != nil {
-		return nil, fmt.Errorf("package: %w", err)
+		return fmt.Errorf("package: %w", err)
 	}
-	f, err := z.Open(packParts)
+	f, err := z.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("package: %w", err)
+		return fmt.Errorf("package: %w", err)
 	}
 	defer f.Close()
+	if err := json.NewDecoder(f).Decode(into); err != nil {
+		return fmt.Errorf("package, %s: %w", name, err)
+	}
+	return nil
+}
+
+// dmiSerials are the serials that machines read from their DMI tables, by node.
+func dmiSerials(pack []byte) (map[inventory.NodeID][]string, error) {
 	var parts map[inventory.NodeID]struct {
 		Observed []inventory.Component `json:"observed"`
 	}
-	if err := json.NewDecoder(f).Decode(&parts); err != nil {
-		return nil, fmt.Errorf("package, %s: %w", packParts, err)
+	if err := readEntry(pack, packParts, &parts); err != nil {
+		return nil, err
 	}
 	out := map[inventory.NodeID][]string{}
 	for node, p := range parts {
