@@ -11,7 +11,7 @@ var conductorMessages = map[string]string{
 	"conductor.no_agent":       "Look at the console of {0}: its burn-in agent has been silent for {1}.",
 	"conductor.no_address":     "Say where the BMC of {0} answers: {1}",
 	"conductor.broken_flash":   "Look at {0}: its firmware run was broken off; do not power it off. {1}",
-	"conductor.pin":            "Confirm the new BMC key of {0} if its board or firmware was changed; else find out who answers there. {1}",
+	"conductor.pin":            "Find out who answers at {0}; if its board or firmware was changed, confirm: rackwright bmc {0} --confirm-key. {1}",
 	"conductor.empty":          "Power {0} on, wait for its self test, then sweep again: its BMC reports nothing. {1}",
 	"conductor.refused":        "Ask the vendor: the BMC of {0} refuses its new password. {1}",
 	"conductor.unsupported":    "Ask the vendor: the BMC of {0} does not offer this. {1}",

@@ -17,6 +17,8 @@ type Endpoint struct {
 	Pin        Digest `json:"pin,omitempty"` // SHA-256 of the leaf's public key
 	MAC        MAC    `json:"mac,omitempty"`
 	Simulated  bool   `json:"simulated,omitempty"`
+	// Note is why a person set or confirmed it last.
+	Note string `json:"note,omitempty"`
 }
 
 // Node is a role bound to a slot. Its three axes are Milestone, Operation and Holds.

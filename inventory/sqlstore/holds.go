@@ -195,7 +195,7 @@ func (s *Store) Bind(ctx context.Context, id inventory.NodeID, e inventory.Endpo
 				return err
 			}
 		}
-		if _, err := t.event(ctx, n.Rack, "node.bound", map[string]any{"node": n.Address, "url": e.URL, "pin": e.Pin, "profile": e.Profile}); err != nil {
+		if _, err := t.event(ctx, n.Rack, "node.bound", map[string]any{"node": n.Address, "url": e.URL, "pin": e.Pin, "profile": e.Profile, "note": e.Note}); err != nil {
 			return err
 		}
 		return t.wake(ctx, inventory.NodeSubject(n.ID))

@@ -119,11 +119,22 @@ func (s *Service) keep(ctx context.Context, m inventory.Manifest, types []invent
 		if err != nil {
 			return fmt.Errorf("seal %s: %w", name, err)
 		}
-		if err := s.Store.Seal(ctx, name, sealed, 0); err != nil && !errors.Is(err, inventory.ErrConflict) { // the same file again: the first stays
+		if err := s.replace(ctx, name, sealed); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// replace keeps the password that the newest packing list says: a label that
+// was read wrong is corrected by importing it again. Whose password was changed
+// since has a secret of its own name.
+func (s *Service) replace(ctx context.Context, name string, sealed []byte) error {
+	_, version, err := s.Store.Sealed(ctx, name)
+	if err != nil && !errors.Is(err, inventory.ErrNotFound) {
+		return err
+	}
+	return s.Store.Seal(ctx, name, sealed, version)
 }
 
 func mismatch(got, want inventory.Digest) error {

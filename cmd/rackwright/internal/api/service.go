@@ -75,7 +75,7 @@ func (s *Service) build(mux *http.ServeMux) huma.API {
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	api := humago.New(mux, cfg)
 	for _, add := range []func(huma.API){s.addSite, s.addRacks, s.addNodes, s.addFindings, s.addPaper, s.addRequests,
-		s.addHolds, s.addWaivers, s.addPeople, s.addFirmware, s.addHandover, s.addBackup, s.addImages, s.addVerdicts, s.addBurnInPlans, s.addFirmwarePlans} {
+		s.addHolds, s.addBMC, s.addWaivers, s.addPeople, s.addFirmware, s.addHandover, s.addBackup, s.addImages, s.addVerdicts, s.addBurnInPlans, s.addFirmwarePlans} {
 		add(api)
 	}
 	document(api.OpenAPI())

@@ -54,6 +54,7 @@ func table(ids map[string]string) []endpoint {
 		{route: "GET /v1/findings", may: everybody},
 		{route: "GET /v1/findings", path: "/v1/findings?rack=A12", may: everybody, rack: true},
 		{route: "POST /v1/findings/{finding}/disposition", path: "/v1/findings/FINDING/disposition", body: `{"disposition":"extra"}`, may: "twd", rack: true},
+		{route: "POST /v1/nodes/{node}/bmc", path: "/v1/nodes/A12%2FC02/bmc", body: `{"confirmKey":true,"reason":"table of the roles"}`, may: "td", rack: true},
 		{route: "POST /v1/holds", body: `{"on":"HELD","name":"maintenance","reason":"table"}`, may: "tfwud", rack: true},
 		{route: "POST /v1/holds/release", body: `{"on":"A12/C02","name":"vendor-hold","reason":"table"}`, may: "tfwud", status: 404, rack: true},
 		{route: "POST /v1/holds/release", body: `{"on":"A12/C03","name":"safety-latch","reason":"sensor reads clear"}`, may: "f", rack: true},

@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
+	"github.com/rackwright/rackwright/inventory"
+)
+
+// BMCRequest changes how a node's BMC is reached: another address, or a key that
+// a person confirms after a board or its firmware was changed.
+type BMCRequest struct {
+	URL        string `json:"url,omitempty" doc:"https://host or https://host:port"`
+	ConfirmKey bool   `json:"confirmKey,omitempty" doc:"forget the pinned key; the next reading pins the one that is shown then"`
+	Factory    bool   `json:"factory,omitempty" doc:"the unit has the factory password of its label again: board replaced, or factory reset"`
+	Reason     string `json:"reason" minLength:"10" doc:"it stays in the record"`
+}
+
+type bmcIn struct {
+	Node string `path:"node" doc:"node id or address such as A12/C07 (slash as %2F)"`
+	Body BMCRequest
+}
+
+func (s *Service) addBMC(api huma.API) {
+	huma.Register(api, op(http.MethodPost, "/nodes/{node}/bmc", "set-bmc", "Set the address of a node's BMC, or confirm its new key"), s.setBMC)
+}
+
+func (s *Service) setBMC(ctx context.Context, in *bmcIn) (*body[NodeLine], error) {
+	n, _, _, err := s.node(ctx, in.Node, auth.ApproveVendor)
+	if err != nil {
+		return nil, err
+	}
+	e := n.BMC
+	if in.Body.URL == "" && !in.Body.ConfirmKey && !in.Body.Factory {
+		return nil, invalid("nothing is changed", "Give url, confirmKey or factory.")
+	}
+	if in.Body.URL != "" {
+		u, err := url.Parse(in.Body.URL)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" {
+			return nil, invalid("url "+in.Body.URL+" is no BMC address", "Write https://host or https://host:port, without user, password and path.")
+		}
+		e.URL = "https://" + u.Host
+	}
+	if n.Operation != nil {
+		return nil, invalid(n.Address+" is in "+string(n.Operation.Kind)+" ("+n.Operation.Step+"); its BMC is not changed under it", "Wait for its end: rackwright watch.")
+	}
+	if in.Body.ConfirmKey {
+		e.Pin = ""
+	}
+	if in.Body.Factory {
+		e.Credential = "factory/" + n.Address
+	}
+	e.Note = strings.TrimSpace(in.Body.Reason)
+	if err := s.Store.Bind(ctx, n.ID, e); err != nil {
+		return nil, problem(err)
+	}
+	s.wake()
+	d, err := s.NodeDetail(ctx, n, inventory.At{})
+	return answer(d.NodeLine), problem(err)
+}
