@@ -247,7 +247,9 @@ func (b *Book) machine(ctx context.Context, n inventory.Node) (Machine, error) {
 // ordered is what was ordered for the unit that stands in the slot. Two people
 // may have accepted that it is another one's: then its own order counts.
 func (b *Book) ordered(ctx context.Context, n inventory.Node, m Machine) ([]inventory.Component, error) {
-	i := slices.IndexFunc(m.Observed, func(c inventory.Component) bool { return c.Kind == inventory.KindChassis && inventory.Usable(c.Serial) != "" })
+	i := slices.IndexFunc(m.Observed, func(c inventory.Component) bool {
+		return c.Kind == inventory.KindChassis && inventory.Usable(c.Serial) != ""
+	})
 	if i < 0 || inventory.Usable(n.Serial) == inventory.Usable(m.Observed[i].Serial) {
 		return m.Expected, nil
 	}
