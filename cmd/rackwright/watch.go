@@ -18,11 +18,13 @@ import (
 
 func (a *app) watchCmd() *cobra.Command {
 	var count int
+	var after int64
 	var until string
 	c := &cobra.Command{Use: "watch RACK", Short: "Follow a rack: a live elevation on a terminal, one line a change in a pipe", Args: exactly(1, "a rack"),
 		Long:    "Watch follows a rack until it is interrupted. On a terminal it keeps the elevation, what is waited for and the last changes on the screen. In a pipe, or with -o json, it prints each change as one line.",
-		Example: "  rackwright watch A12\n  rackwright watch A12 | tee a12.log\n  rackwright watch A12 -o json --until handed_over"}
+		Example: "  rackwright watch A12\n  rackwright watch A12 | tee a12.log\n  rackwright watch A12 -o json --until handed_over\n  rackwright watch A12 -o json --after 118   # where a broken pipe ended"}
 	c.Flags().IntVar(&count, "count", 0, "stop after this many changes; default: never")
+	c.Flags().Int64Var(&after, "after", -1, "in a pipe: go on after this entry number, 0 for all; default: what comes from now on")
 	c.Flags().StringVar(&until, "until", "", "stop when the rack has reached this milestone")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cl, err := a.connect()
@@ -32,23 +34,27 @@ func (a *app) watchCmd() *cobra.Command {
 		if a.output == "table" && isTTY(a.out) {
 			return a.screen(c.Context(), cl, args[0], until)
 		}
-		return a.follow(c.Context(), cl, args[0], count, until)
+		return a.follow(c.Context(), cl, args[0], after, count, until)
 	}
 	return c
 }
 
 // follow prints one line a change. It goes on from the entry that the first
 // look has seen, so that nothing falls between look and stream.
-func (a *app) follow(ctx context.Context, cl *client.Client, rack string, count int, until string) error {
+func (a *app) follow(ctx context.Context, cl *client.Client, rack string, after int64, count int, until string) error {
 	d, err := cl.Rack(ctx, rack)
 	if err != nil || until != "" && string(d.Milestone) == until {
 		return err
+	}
+	from := d.Head
+	if after >= 0 {
+		from = uint64(after)
 	}
 	enc := json.NewEncoder(a.out)
 	enc.SetEscapeHTML(false)
 	seen := 0
 	var failed error
-	err = cl.Watch(ctx, fmt.Sprintf("%s:%d", d.Name, d.Head), func(e inventory.Entry) bool {
+	err = cl.Watch(ctx, fmt.Sprintf("%s:%d", d.Name, from), func(e inventory.Entry) bool {
 		if a.output == "json" {
 			failed = enc.Encode(e)
 		} else {
