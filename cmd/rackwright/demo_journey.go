@@ -133,6 +133,9 @@ func (t *told) changes(d api.RackDetail) {
 	moved := map[string][]string{}
 	var order []string
 	for _, s := range d.Slots {
+		if s.Node.ID == "" {
+			continue // a slot that nothing was ordered for
+		}
 		now := string(s.Node.Milestone)
 		if op := s.Node.Operation; op != nil {
 			now += " · " + string(op.Kind) + " " + op.Step
@@ -176,7 +179,7 @@ func place(d api.RackDetail, f inventory.Finding) string {
 // leftOut says which members are not in the handover, and who must act on them.
 func (a *app) leftOut(d api.RackDetail) {
 	for _, s := range d.Slots {
-		if m := s.Node.Milestone; lifecycle.Rank(m) < lifecycle.Rank(inventory.NodeAccepted) { // the last step of the others may still be under way
+		if m := s.Node.Milestone; s.Node.ID != "" && lifecycle.Rank(m) < lifecycle.Rank(inventory.NodeAccepted) { // the last step of the others may still be under way
 			a.say("not handed over: %s, it stands at %s; %s", s.Slot.Path, m, orDash(s.Node.Waits))
 		}
 	}
