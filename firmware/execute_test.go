@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 // device is a model of a BMC under update: it counts what really happened.
 type device struct {
+	mu             sync.Mutex // the device's own timers change it beside its client
 	active, staged map[string]string
 	tasks          map[string]time.Time // id → when it ends
 	flashes, reset int
@@ -38,7 +40,18 @@ func newDevice(change ...inventory.Component) *device {
 	return d
 }
 
+// after is something that happens inside the device later.
+func (d *device) after(wait time.Duration, do func()) {
+	time.AfterFunc(wait, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		do()
+	})
+}
+
 func (d *device) Installed(context.Context) ([]inventory.Component, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if time.Now().Before(d.silentUntil) {
 		return nil, fmt.Errorf("resetting: %w", ErrUnreachable)
 	}
@@ -54,6 +67,8 @@ func (d *device) Installed(context.Context) ([]inventory.Component, error) {
 }
 
 func (d *device) State(context.Context) (State, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	s := State{Mark: fmt.Sprint(d.reset)}
 	for id, end := range d.tasks {
 		s.Tasks = append(s.Tasks, id)
@@ -65,6 +80,8 @@ func (d *device) State(context.Context) (State, error) {
 }
 
 func (d *device) Start(_ context.Context, step Step, f *os.File) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if _, err := io.ReadAll(f); err != nil {
 		return "", err
 	}
@@ -79,7 +96,7 @@ func (d *device) Start(_ context.Context, step Step, f *os.File) (string, error)
 	d.flashes++
 	id := fmt.Sprintf("task-%d", d.flashes)
 	d.tasks[id] = time.Now().Add(3 * time.Minute)
-	time.AfterFunc(3*time.Minute, func() {
+	d.after(3*time.Minute, func() {
 		for _, slot := range step.Instances {
 			d.staged[slot] = step.To
 		}
@@ -91,6 +108,8 @@ func (d *device) Start(_ context.Context, step Step, f *os.File) (string, error)
 }
 
 func (d *device) Poll(_ context.Context, id string) (Status, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	end, ok := d.tasks[id]
 	if !ok {
 		return Status{}, fmt.Errorf("%s: %w", id, ErrTaskGone)
@@ -103,6 +122,8 @@ func (d *device) Poll(_ context.Context, id string) (Status, error) {
 }
 
 func (d *device) Activate(_ context.Context, step Step) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	err := d.activateErr
 	d.activateErr = nil
 	if err != nil && !errors.Is(err, ErrUnknownOutcome) {
@@ -230,7 +251,7 @@ func TestAdvanceOneFlashOneReset(t *testing.T) {
 		"activation changes nothing": {func(d *device) { d.stick = true }, PhaseFailed, 1, 1},
 		"foreign update does it": {func(d *device) {
 			d.tasks["foreign"] = time.Now().Add(5 * time.Minute)
-			time.AfterFunc(4*time.Minute, func() { d.staged["FW_BMC_0"] = "2.0" })
+			d.after(4*time.Minute, func() { d.staged["FW_BMC_0"] = "2.0" })
 		}, PhaseDone, 0, 1},
 		"foreign update first": {func(d *device) { d.tasks["foreign"] = time.Now().Add(5 * time.Minute) }, PhaseDone, 1, 1},
 	}
@@ -331,7 +352,7 @@ func TestSentTwiceWithoutTraceIsSettled(t *testing.T) {
 		var again func(*device) error
 		again = func(d *device) error {
 			d.skipEffect = true
-			time.AfterFunc(time.Second, func() { d.onStart = again })
+			d.after(time.Second, func() { d.onStart = again })
 			return ErrUnknownOutcome
 		}
 		d.onStart = again
