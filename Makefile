@@ -5,10 +5,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APT := postgresql qemu-system-x86 ovmf ipxe ipxe-qemu dnsmasq udhcpc isc-dhcp-client tftp-hpa atftp curl \
   redfishtool python3-sushy iproute2 stress-ng stressapptest fio iperf3 nvme-cli smartmontools dmidecode ethtool pciutils memtester chromium
 
-.PHONY: help build test race lint fuzz test-real conformance packages demo demo-vm tidy-check
+.PHONY: help build test race lint fuzz test-real kill-matrix conformance packages demo demo-vm tidy-check
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/rackwright, static, no cgo, with the agent of the burn-in image inside
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=$$(git describe --always --dirty 2>/dev/null || echo devel)" \
@@ -41,6 +41,9 @@ fuzz: ## every fuzz target for 60 s
 
 test-real: packages ## tests against real peers: installs what it needs (Debian, root)
 	CGO_ENABLED=0 $(GO) test -tags realpeer -run 'RealPeer' -count=1 -p 1 -timeout 40m ./...
+
+kill-matrix: packages ## kill -9 at every commit of a rack's journey, on both databases, for an hour
+	CGO_ENABLED=0 RACKWRIGHT_KILL_FULL=1 $(GO) test -tags realpeer -run KillMatrix -count=1 -v -timeout 120m ./cmd/rackwright/internal/killtest
 
 conformance: ## DMTF's validators against the simulated BMCs, for minutes (pinned PyPI tools)
 	$(GO) test -tags conformance -count=1 -timeout 20m ./redfish/bmcsim

@@ -7,7 +7,9 @@
 // The killer is a decorator of the Store and the simulator; the product has no
 // hook. Entry points are the tests: TestKillPoints (hermetic: a handful of
 // points, and a lying record that must turn them red), TestKillMatrixRealPeer
-// (every point, both databases), TestTwoServersRealPeer.
+// (every point on SQLite, every request and the named commits on PostgreSQL;
+// every point on both with RACKWRIGHT_KILL_FULL=1, make kill-matrix),
+// TestTwoServersRealPeer.
 //
 // A journey begins with a copy of one prepared record: rack powered, two nodes
 // installed, nothing asked of a BMC yet. From there machines secure, verify,

@@ -30,11 +30,18 @@ func spacing(t *testing.T) int {
 	return n
 }
 
-// TestKillMatrixRealPeer kills at every commit, before and after it, and at
-// every mutating request, before, in the middle and after it, on both databases.
+// full says that PostgreSQL gets the chains too (make kill-matrix). Each of its
+// journeys waits for the lease of the dead process to end, so they take more
+// than half an hour, which CI does not have.
+func full() bool { return os.Getenv("RACKWRIGHT_KILL_FULL") != "" }
+
+// TestKillMatrixRealPeer kills on SQLite at every commit, before and after it,
+// and at every mutating request, before, in the middle and after it; and on
+// PostgreSQL at every mutating request and at the commits of steps, or at every
+// commit when it is full.
 func TestKillMatrixRealPeer(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
-		whole(t, "SQLite", prepare(t, 0, ""), prepare(t, 1, ""))
+		whole(t, "SQLite", true, prepare(t, 0, ""), prepare(t, 1, ""))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		c := cluster(t)
@@ -42,7 +49,7 @@ func TestKillMatrixRealPeer(t *testing.T) {
 		for n := range 4 { // most of the time a new process waits for the lease of the dead one
 			lanes = append(lanes, onPostgres(t, c, n))
 		}
-		whole(t, "PostgreSQL", lanes...)
+		whole(t, "PostgreSQL", full(), lanes...)
 	})
 }
 
@@ -53,7 +60,7 @@ var steps = []string{"Ask bring_up", "Seal", "StartRun secure", "StartRun firmwa
 	"Begin restart into", "Apply secure settles ok", "Apply firmware settles ok", "Apply burn_in settles ok", "Confirm", "Redeem", "Append", "Put verdict", "File firmware.versions",
 	"File suite.verdict", "Apply end of run", "Apply event discovered", "Apply event baselined", "Apply event burned_in"}
 
-func whole(t *testing.T, title string, lanes ...*lane) {
+func whole(t *testing.T, title string, every bool, lanes ...*lane) {
 	m := newMatrix(t, lanes...)
 	points := m.requests(t)
 	for _, phase := range []string{before, after} {
@@ -63,15 +70,17 @@ func whole(t *testing.T, title string, lanes ...*lane) {
 	}
 	points = append(points, blow{upload: true, phase: half, mutation: true}, blow{upload: true, phase: after, mutation: true})
 	m.run(t, points)
-	m.run(t, m.chains(before, spacing(t)))
-	m.run(t, m.chains(after, spacing(t)))
+	if every {
+		m.run(t, m.chains(before, spacing(t)))
+		m.run(t, m.chains(after, spacing(t)))
+	}
 	fired, by := m.table(t, title)
 	for _, e := range m.all {
 		if e.resumed > 5*time.Second { // lifecycle.md §15.5
 			t.Errorf("%s: the next process served after %s", e.blow, e.resumed)
 		}
 	}
-	if fired < len(m.calm.work)*3/2 {
+	if every && fired < len(m.calm.work)*3/2 {
 		t.Errorf("%d kills for %d commits: the matrix is not complete", fired, len(m.calm.work))
 	}
 	for _, name := range steps {
