@@ -172,7 +172,11 @@ func (e *ending) intents(t *testing.T, s *sqlstore.Store, on inventory.Subject, 
 	c := r.Fleet().BMC(rackName + "-" + name).Counters()
 	seen := map[string]int{"flash": len(c.Flashes), "password": c.PasswordChanges, "reset": c.ResetCount() + switchedOn(c.Resets)}
 	for _, k := range []string{"flash", "password", "reset"} {
-		if done[k] != seen[k] {
+		// No BMC fences a server that slept with its request half sent: it may finish
+		// its flash after the other one settled that intent as not done, which then
+		// finds the new version in place. hardware counts that it is one flash.
+		late := e.frozen && k == "flash" && done[k] == 0
+		if done[k] != seen[k] && !late {
 			e.fault("%s: the record says that %d × %s was done, the BMC saw %d", name, done[k], k, seen[k])
 		}
 	}
