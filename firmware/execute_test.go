@@ -196,13 +196,9 @@ func (r *record) apply(p Progress) error {
 	return r.point()
 }
 
-// run drives a plan until it is finished, restarting after each death.
-func run(t *testing.T, d *device, r *record) Progress {
+// planned is the plan of the baseline for what the device has now.
+func planned(t *testing.T, d *device) Plan {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "fw")
-	if err := os.WriteFile(file, []byte("image"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	seen, err := d.Installed(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -211,6 +207,17 @@ func run(t *testing.T, d *device, r *record) Progress {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return plan
+}
+
+// run drives a plan until it is finished, restarting after each death.
+func run(t *testing.T, d *device, r *record) Progress {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "fw")
+	if err := os.WriteFile(file, []byte("image"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plan := planned(t, d)
 	e := &Executor{Updater: d, Payloads: payload(file), Begin: r.begin, Target: "bmc:n1"}
 	for range 5000 {
 		p, err := Resume(r.progress, r.unsettled())
@@ -303,11 +310,7 @@ func TestTheReadBackMatters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, r := newDevice(item("FW_BMC_0", "1.0")), newRecord()
 		d.onStart = fault(ErrUnknownOutcome)
-		seen, _ := d.Installed(t.Context())
-		plan, err := NewPlan(baseline(t), "n1", seen)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := planned(t, d)
 		file := filepath.Join(t.TempDir(), "fw")
 		if err := os.WriteFile(file, []byte("image"), 0o600); err != nil {
 			t.Fatal(err)
@@ -332,11 +335,7 @@ func TestTheReadBackMatters(t *testing.T) {
 func TestAnotherDeviceVoidsThePlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice(item("FW_BMC_0", "1.0"))
-		seen, _ := d.Installed(t.Context())
-		plan, err := NewPlan(baseline(t), "n1", seen)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := planned(t, d)
 		plan.Serial = "S2"
 		e := &Executor{Updater: d, Begin: newRecord().begin}
 		p, err := e.Advance(t.Context(), plan, Progress{Step: 1})
@@ -368,14 +367,7 @@ func TestSentTwiceWithoutTraceIsSettled(t *testing.T) {
 func TestARunningTaskIsNeverFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice(item("FW_BMC_0", "1.0"))
-		seen, err := d.Installed(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan, err := NewPlan(baseline(t), "n1", seen)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := planned(t, d)
 		e := &Executor{Updater: d, Begin: newRecord().begin}
 		late := Progress{Step: 1, Phase: PhaseSettle, Task: "stuck", Since: time.Now(), Begun: time.Now(), Intent: "i0"}
 		d.tasks["stuck"] = time.Now().Add(24 * time.Hour)
@@ -395,14 +387,7 @@ func TestARunningTaskIsNeverFailed(t *testing.T) {
 func TestReadBackEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice(item("FW_BMC_0", "1.0"))
-		seen, err := d.Installed(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan, err := NewPlan(baseline(t), "n1", seen)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := planned(t, d)
 		e := &Executor{Updater: d}
 		i := inventory.Intent{ID: "i0", Op: inventory.OpFirmware, Before: []byte(`{"step":1,"attempt":1,"sent":1}`), Begun: time.Now()}
 		d.tasks["cut"] = time.Now().Add(time.Hour)

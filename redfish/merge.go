@@ -13,8 +13,8 @@ import (
 func mergeParts(t *tree, parts []part) []part {
 	parts = dropOEM(t, parts)
 	parts = dropSimpleStorage(t, parts)
-	parts = sameSerial(t, parts)
-	parts = sameInHostAndBoard(t, parts)
+	parts = united(t, parts, ruleOnePart, onePart)
+	parts = united(t, parts, ruleOneNode, twinOnBoard)
 	return conflicts(t, parts)
 }
 
@@ -46,23 +46,24 @@ func dropSimpleStorage(t *tree, parts []part) []part {
 	})
 }
 
-// sameSerial (rules 1 and 2): the same usable serial in two different
-// collections is one part; members of one collection are always different
-// parts, whatever their serials say.
-func sameSerial(t *tree, parts []part) []part {
+// united joins every part with the first one before it that is the same.
+func united(t *tree, parts []part, rule string, same func(a, b part) bool) []part {
 	var out []part
 	for _, p := range parts {
-		i := slices.IndexFunc(out, func(q part) bool { return onePart(q, p) })
+		i := slices.IndexFunc(out, func(q part) bool { return same(q, p) })
 		if i < 0 {
 			out = append(out, p)
 			continue
 		}
 		out[i] = joined(out[i], p)
-		t.note(ruleOnePart, p.kind, p.res.id)
+		t.note(rule, p.kind, p.res.id)
 	}
 	return out
 }
 
+// onePart (rules 1 and 2): the same usable serial in two different collections
+// is one part; members of one collection are always different parts, whatever
+// their serials say.
 func onePart(a, b part) bool {
 	serial := inventory.Usable(a.serial)
 	return a.kind == b.kind && a.kind != inventory.KindFirmware && a.broken == "" && b.broken == "" && serial != "" && serial == inventory.Usable(b.serial) &&
@@ -91,22 +92,8 @@ func joined(a, b part) part {
 	return a
 }
 
-// sameInHostAndBoard (rule 3): host and baseboard are one node; where both list
-// the part of the same name it counts once.
-func sameInHostAndBoard(t *tree, parts []part) []part {
-	var out []part
-	for _, p := range parts {
-		i := slices.IndexFunc(out, func(q part) bool { return twinOnBoard(q, p) })
-		if i < 0 {
-			out = append(out, p)
-			continue
-		}
-		out[i] = joined(out[i], p)
-		t.note(ruleOneNode, p.kind, p.res.id)
-	}
-	return out
-}
-
+// twinOnBoard (rule 3): host and baseboard are one node; where both list the
+// part of the same name it counts once.
 func twinOnBoard(a, b part) bool {
 	if a.kind != b.kind || a.broken != "" || b.broken != "" || a.res.kind != "Processor" && a.res.kind != "Memory" || a.res.kind != b.res.kind {
 		return false

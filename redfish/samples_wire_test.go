@@ -1,7 +1,6 @@
 package redfish
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -34,18 +33,7 @@ func TestSamplesOverHTTPS(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	if err := fleet.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d := &Dialer{Credentials: fleetKeys{fleet}, Memory: &notes{}}
-	t.Cleanup(func() {
-		if err := d.Logout(context.Background()); err != nil {
-			t.Logf("logout: %v", err)
-		}
-		if err := fleet.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	d := served(t, fleet)
 	for _, c := range sampleCases(t) {
 		b, err := d.Dial(soon(t), inventory.Endpoint{URL: fleet.BMC(c.tree).URL(), Credential: c.tree, System: c.system}, nil)
 		if err != nil {

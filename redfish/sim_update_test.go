@@ -15,17 +15,7 @@ import (
 
 func payloadFile(t *testing.T, target, version string) (*os.File, inventory.Digest) {
 	t.Helper()
-	body := bmcsim.Bundle(1<<20, target, version)
-	path := filepath.Join(t.TempDir(), "image.bin")
-	if err := os.WriteFile(path, body, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Close() })
-	return f, inventory.DigestOf(body)
+	return written(t, bmcsim.Bundle(1<<20, target, version))
 }
 
 // finish polls like the executor does: once, then when it was told to.

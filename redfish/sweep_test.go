@@ -13,17 +13,9 @@ import (
 	"github.com/rackwright/rackwright/redfish/bmcsim"
 )
 
-// sweepFleet is a fleet of n servers and the endpoints that reach them.
-func sweepFleet(t *testing.T, n int) (*bmcsim.Fleet, *Dialer, []inventory.Endpoint) {
+// served starts a fleet and gives the dialer that knows its passwords.
+func served(t *testing.T, fleet *bmcsim.Fleet) *Dialer {
 	t.Helper()
-	var specs []bmcsim.Spec
-	for i := range n {
-		specs = append(specs, bmcsim.NewSpec(bmcsim.ProfileX86, fmt.Sprintf("n%02d", i)))
-	}
-	fleet, err := bmcsim.New(bmcsim.Options{}, specs...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := fleet.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +28,21 @@ func sweepFleet(t *testing.T, n int) (*bmcsim.Fleet, *Dialer, []inventory.Endpoi
 			t.Error(err)
 		}
 	})
+	return d
+}
+
+// sweepFleet is a fleet of n servers and the endpoints that reach them.
+func sweepFleet(t *testing.T, n int) (*bmcsim.Fleet, *Dialer, []inventory.Endpoint) {
+	t.Helper()
+	var specs []bmcsim.Spec
+	for i := range n {
+		specs = append(specs, bmcsim.NewSpec(bmcsim.ProfileX86, fmt.Sprintf("n%02d", i)))
+	}
+	fleet, err := bmcsim.New(bmcsim.Options{}, specs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := served(t, fleet)
 	var eps []inventory.Endpoint
 	for _, e := range fleet.Directory() {
 		eps = append(eps, inventory.Endpoint{Node: inventory.NodeID(e.Name), URL: e.URL, Credential: e.Name})

@@ -20,7 +20,12 @@ const pushURI = "/redfish/v1/UpdateService/update-multipart"
 // imageFile is a file of n bytes and its digest.
 func imageFile(t *testing.T, n int) (*os.File, inventory.Digest) {
 	t.Helper()
-	body := []byte(strings.Repeat("firmware", n/8+1)[:n])
+	return written(t, []byte(strings.Repeat("firmware", n/8+1)[:n]))
+}
+
+// written is a file with these bytes, open, and its digest.
+func written(t *testing.T, body []byte) (*os.File, inventory.Digest) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "nvfw_P4975.fwpkg")
 	if err := os.WriteFile(path, body, 0o600); err != nil {
 		t.Fatal(err)

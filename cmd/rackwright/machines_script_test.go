@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"aead.dev/minisign"
@@ -40,43 +35,6 @@ func signFile(ts *testscript.TestScript, _ bool, args []string) {
 	var private minisign.PrivateKey
 	ts.Check(private.UnmarshalText([]byte(ts.ReadFile(args[0]))))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]+".minisig"), minisign.Sign(private, []byte(ts.ReadFile(args[1]))), 0o644))
-}
-
-// answers TEXT CODE COMMAND...: runs the command on a pseudo-terminal where a
-// person types TEXT when asked; what was drawn is left in the file screen.
-func answers(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	desk, slave := pty(ts)
-	path, err := exec.LookPath(args[2])
-	ts.Check(err)
-	cmd := exec.Command(path, args[3:]...)
-	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"HOME", "PATH", "RACKWRIGHT_SERVER", "RACKWRIGHT_PIN", "RACKWRIGHT_TOKEN"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
-	}
-	cmd.Env = append(cmd.Env, "TERM=xterm", "TESTSCRIPT_COMMAND=")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	ts.Check(cmd.Start())
-	ts.Check(slave.Close())
-	_, err = desk.WriteString(args[0] + "\n") // the terminal keeps it until it is read
-	ts.Check(err)
-	var drawn bytes.Buffer
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		_, _ = io.Copy(&drawn, desk) // ends with EIO when the last process has left the terminal
-	}()
-	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
-	defer late.Stop()
-	got := status(cmd.Wait())
-	<-copied
-	ts.Check(desk.Close())
-	ts.Check(os.WriteFile(ts.MkAbs("screen"), drawn.Bytes(), 0o644))
-	if got != want {
-		ts.Fatalf("%s ended with %d, want %d: %s", strings.Join(args[2:], " "), got, want, drawn.String())
-	}
 }
 
 // record DATA WORD NODE ...: writes into the record of a stopped server what a

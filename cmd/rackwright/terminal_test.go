@@ -18,9 +18,19 @@ import (
 // terminal CODE COMMAND...: runs the command on a pseudo-terminal of its own,
 // as a person at a desk would; what it drew is left in the file screen.
 func terminal(ts *testscript.TestScript, _ bool, args []string) {
+	desk(ts, "", args)
+}
+
+// answers TEXT CODE COMMAND...: the same, with a person who types TEXT when asked.
+func answers(ts *testscript.TestScript, _ bool, args []string) {
+	desk(ts, args[0]+"\n", args[1:])
+}
+
+// desk runs CODE COMMAND... on a pseudo-terminal that holds what a person typed.
+func desk(ts *testscript.TestScript, typed string, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	desk, slave := pty(ts)
+	master, slave := pty(ts)
 	path, err := exec.LookPath(args[1])
 	ts.Check(err)
 	cmd := exec.Command(path, args[2:]...)
@@ -33,17 +43,19 @@ func terminal(ts *testscript.TestScript, _ bool, args []string) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	ts.Check(cmd.Start())
 	ts.Check(slave.Close())
+	_, err = master.WriteString(typed) // the terminal keeps it until it is read
+	ts.Check(err)
 	var drawn bytes.Buffer
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		_, _ = io.Copy(&drawn, desk) // ends with EIO when the last process has left the terminal
+		_, _ = io.Copy(&drawn, master) // ends with EIO when the last process has left the terminal
 	}()
 	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	got := status(cmd.Wait())
 	<-copied
-	ts.Check(desk.Close())
+	ts.Check(master.Close())
 	ts.Check(os.WriteFile(ts.MkAbs("screen"), bytes.ReplaceAll(drawn.Bytes(), []byte("\r\n"), []byte("\n")), 0o644))
 	if got != want {
 		ts.Fatalf("%s ended with %d, want %d: %s", strings.Join(args[1:], " "), got, want, drawn.String())

@@ -11,20 +11,6 @@ import (
 	"github.com/rackwright/rackwright/inventory/storetest/pgtest"
 )
 
-func cluster(t *testing.T) *pgtest.Cluster {
-	t.Helper()
-	c, err := pgtest.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
-}
-
 func database(t *testing.T, c *pgtest.Cluster) string {
 	t.Helper()
 	dsn, err := c.Database(t.Context())
@@ -36,13 +22,13 @@ func database(t *testing.T, c *pgtest.Cluster) string {
 
 // TestRealPeerPostgres runs the whole conformance suite on a real server.
 func TestRealPeerPostgres(t *testing.T) {
-	c := cluster(t)
+	c := pgtest.For(t)
 	storetest.Run(t, func(t *testing.T) storetest.Opener { return opener(t, database(t, c)) })
 }
 
 // TestRealPeerMove: a record goes from PostgreSQL to a file and back.
 func TestRealPeerMove(t *testing.T) {
-	c := cluster(t)
+	c := pgtest.For(t)
 	dsn := database(t, c)
 	s := opener(t, dsn)()
 	storetest.Raise(t, s, storetest.Rack(t, s)["C01"], "installed")
@@ -62,6 +48,6 @@ func TestRealPeerMove(t *testing.T) {
 
 // TestRealPeerKillAroundEveryCommit is the kill test on a real server.
 func TestRealPeerKillAroundEveryCommit(t *testing.T) {
-	c := cluster(t)
+	c := pgtest.For(t)
 	killEverywhere(t, func(t *testing.T) string { return database(t, c) })
 }

@@ -127,22 +127,32 @@ func TestKillPoints(t *testing.T) {
 	}
 }
 
-func TestHookSeesEveryMutationInOrder(t *testing.T) {
-	var mu sync.Mutex
-	var seen []string
-	s := NewSpec(ProfileX86, "node1")
-	f, err := New(Options{OnMutation: func(n int, phase string) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen = append(seen, fmt.Sprint(n, phase))
-	}}, s)
+// hooked is a fleet of node1 that tells of every mutation.
+func hooked(t *testing.T, hook func(n int, phase string)) *Fleet {
+	t.Helper()
+	f, err := New(Options{OnMutation: hook}, NewSpec(ProfileX86, "node1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+func TestHookSeesEveryMutationInOrder(t *testing.T) {
+	var mu sync.Mutex
+	var seen []string
+	f := hooked(t, func(n int, phase string) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, fmt.Sprint(n, phase))
+	})
 	p := newPeer(t, f.BMC("node1"))
 	p.login() // no number
 	p.want(200, "PATCH", systems+"/1", object{"AssetTag": "x"})
@@ -163,19 +173,11 @@ func TestHookSeesEveryMutationInOrder(t *testing.T) {
 // TestHookKillDropsTheRequest: the hook itself ends the client's connection.
 func TestHookKillDropsTheRequest(t *testing.T) {
 	var gone func()
-	s := NewSpec(ProfileX86, "node1")
-	f, err := New(Options{OnMutation: func(_ int, phase string) {
+	f := hooked(t, func(_ int, phase string) {
 		if phase == "before" {
 			gone()
 		}
-	}}, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	})
 	p := newPeer(t, f.BMC("node1"))
 	ctx, cancel := context.WithCancel(t.Context())
 	gone = cancel

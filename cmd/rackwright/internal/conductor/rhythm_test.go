@@ -237,6 +237,26 @@ func TestExtend(t *testing.T) {
 	})
 }
 
+// upload holds one long turn of C01 until its context ends; after is what the
+// turn does then. It gives the cause of the end and how long the turn had.
+func (b *bubble) upload(s conductor.Store, after func(context.Context, conductor.Turn)) (cause error, lasted time.Duration) {
+	b.run(50*time.Second, b.conductor("one", s, func(ctx context.Context, t conductor.Turn) (conductor.Result, error) {
+		if t.Subject() != b.on("C01") || lasted > 0 {
+			return conductor.Result{}, nil
+		}
+		begun := time.Now()
+		long, done := t.Extend(ctx)
+		defer done()
+		<-long.Done()
+		cause, lasted = context.Cause(long), time.Since(begun)
+		if after != nil {
+			after(ctx, t)
+		}
+		return conductor.Result{}, cause
+	}))
+	return cause, lasted
+}
+
 // losing is a record whose answer to Renew is that somebody else has the claim.
 type losing struct{ *sqlstore.Store }
 
@@ -248,21 +268,11 @@ func (losing) Renew(context.Context, inventory.Claim) (inventory.Claim, error) {
 // write leaves when the lease is short.
 func TestLostClaimEndsTheUpload(t *testing.T) {
 	inBubble(t, func(b *bubble) {
-		var cause, guarded error
-		var lasted time.Duration
-		b.run(50*time.Second, b.conductor("one", losing{b.store}, func(ctx context.Context, t conductor.Turn) (conductor.Result, error) {
-			if t.Subject() != b.on("C01") || lasted > 0 {
-				return conductor.Result{}, nil
-			}
-			begun := time.Now()
-			long, done := t.Extend(ctx)
-			defer done()
-			<-long.Done()
-			cause, lasted = context.Cause(long), time.Since(begun)
+		var guarded error
+		cause, lasted := b.upload(losing{b.store}, func(ctx context.Context, t conductor.Turn) {
 			time.Sleep(20 * time.Second) // 25 s of 60 are left: too little
 			guarded = t.Guard(ctx)
-			return conductor.Result{}, cause
-		}))
+		})
 		if !errors.Is(cause, inventory.ErrStale) || lasted != 15*time.Second {
 			t.Fatalf("ended after %s by %v", lasted, cause)
 		}
@@ -284,19 +294,7 @@ func (mute) Renew(ctx context.Context, _ inventory.Claim) (inventory.Claim, erro
 // answers or not.
 func TestSilentRecordEndsTheUpload(t *testing.T) {
 	inBubble(t, func(b *bubble) {
-		var cause error
-		var lasted time.Duration
-		b.run(50*time.Second, b.conductor("one", mute{b.store}, func(ctx context.Context, t conductor.Turn) (conductor.Result, error) {
-			if t.Subject() != b.on("C01") || lasted > 0 {
-				return conductor.Result{}, nil
-			}
-			begun := time.Now()
-			long, done := t.Extend(ctx)
-			defer done()
-			<-long.Done()
-			cause, lasted = context.Cause(long), time.Since(begun)
-			return conductor.Result{}, cause
-		}))
+		cause, lasted := b.upload(mute{b.store}, nil)
 		if !errors.Is(cause, inventory.ErrStale) || lasted != 40*time.Second {
 			t.Fatalf("ended after %s by %v", lasted, cause)
 		}

@@ -44,7 +44,7 @@ func TestKillMatrixRealPeer(t *testing.T) {
 		whole(t, "SQLite", true, prepare(t, 0, ""), prepare(t, 1, ""))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		c := cluster(t)
+		c := pgtest.For(t)
 		var lanes []*lane
 		for n := range 4 { // most of the time a new process waits for the lease of the dead one
 			lanes = append(lanes, onPostgres(t, c, n))
@@ -142,20 +142,6 @@ func (m *matrix) requests(t *testing.T) []blow {
 		}
 	}
 	return out
-}
-
-func cluster(t *testing.T) *pgtest.Cluster {
-	t.Helper()
-	c, err := pgtest.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
 }
 
 // onPostgres prepares a record in a database, which every point gets a copy of.

@@ -15,13 +15,14 @@ import (
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/storetest/pgtest"
 	"github.com/rackwright/rackwright/redfish/bmcsim"
 )
 
 // TestTwoServersRealPeer: two servers on one PostgreSQL; the one that flashes is
 // killed. The other one takes the rack over and finishes it: one flash.
 func TestTwoServersRealPeer(t *testing.T) {
-	c := cluster(t)
+	c := pgtest.For(t)
 	l := onPostgres(t, c, 0)
 	for _, phase := range []string{before, half, after} {
 		t.Run("killed "+phase+" the flash", func(t *testing.T) { drill(t, l, phase, syscall.SIGKILL) })
