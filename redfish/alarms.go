@@ -28,6 +28,9 @@ type Alarm struct {
 	Sensor  string // path of the resource, with the entry after # where it has no own
 	State   string // as the BMC words it: "Critical", "48 C, limit 45"
 	Latched bool   // the BMC keeps it until a person re-arms it
+	// Leak: what is blind may hide a leak. A path above the detectors that cannot
+	// be read hides all of them, and does not say so in its name.
+	Leak bool
 }
 
 // Alarms reads what a safety watch must know: leaks, over-temperature, failed
@@ -88,7 +91,7 @@ func alarmLinks(kind string) []link {
 func alarmsOf(t *tree) []Alarm {
 	var out []Alarm
 	for _, f := range t.faults {
-		out = append(out, Alarm{Kind: AlarmBlind, Sensor: f.Path, State: fmt.Sprintf("%s: %s", f.Kind, f.Reason)})
+		out = append(out, Alarm{Kind: AlarmBlind, Sensor: f.Path, State: fmt.Sprintf("%s: %s", f.Kind, f.Reason), Leak: f.Kind == senseLeak || f.Kind == ""})
 	}
 	for _, r := range t.order {
 		out = append(out, judgeSensor(r)...)
@@ -107,7 +110,7 @@ func judgeSensor(r *resource) []Alarm {
 		case state == "Warning" || state == "Critical":
 			return one(AlarmLeak, state)
 		case state != "OK":
-			return one(AlarmBlind, "DetectorState "+strconv.Quote(state))
+			return []Alarm{{Kind: AlarmBlind, Sensor: r.id, State: "DetectorState " + strconv.Quote(state), Leak: true}}
 		}
 	case "Alarm": // Cray EX: Armed is quiet, Triggered stays until it is re-armed
 		state := r.at("AlarmState")
@@ -115,7 +118,7 @@ func judgeSensor(r *resource) []Alarm {
 			return nil
 		}
 		if state == "" {
-			return one(AlarmBlind, "AlarmState is missing")
+			return []Alarm{{Kind: AlarmBlind, Sensor: r.id, State: "AlarmState is missing", Leak: true}}
 		}
 		return []Alarm{{Kind: AlarmLeak, Sensor: r.id, State: state, Latched: r.at("AutomaticReArm") != "true"}}
 	case "NvidiaPolicy":

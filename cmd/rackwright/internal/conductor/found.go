@@ -111,7 +111,7 @@ func judgeLeaks(alarms []redfish.Alarm) found {
 	var bad, said []string
 	for _, a := range alarms {
 		switch {
-		case a.Kind == redfish.AlarmLeak, a.Kind == redfish.AlarmBlind && strings.Contains(strings.ToLower(a.Sensor), "leak"):
+		case a.Kind == redfish.AlarmLeak, a.Kind == redfish.AlarmBlind && a.Leak:
 			bad = append(bad, a.Kind+" "+a.Sensor)
 		case a.Kind == redfish.AlarmPolicyOff:
 			said = append(said, "the tray's own power-off on a leak is switched off: "+a.Sensor)

@@ -153,7 +153,8 @@ func TestJudgeLeaks(t *testing.T) {
 	}{
 		{"dry", nil, inventory.ResultPass, false},
 		{"a leak", []redfish.Alarm{alarm(redfish.AlarmLeak, "/LeakDetectors/0")}, inventory.ResultFail, true},
-		{"a leak sensor that does not answer", []redfish.Alarm{alarm(redfish.AlarmBlind, "/LeakDetectors/0")}, inventory.ResultFail, true},
+		{"a leak sensor that does not answer", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/LeakDetectors/0", Leak: true}}, inventory.ResultFail, true},
+		{"the way to the leak sensors is cut", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/Chassis/1/ThermalSubsystem", Leak: true}}, inventory.ResultFail, true},
 		{"a temperature sensor that does not answer", []redfish.Alarm{alarm(redfish.AlarmBlind, "/Sensors/Inlet")}, inventory.ResultPass, false},
 		{"the tray would not cut its power", []redfish.Alarm{alarm(redfish.AlarmPolicyOff, "/Policies/Leak")}, inventory.ResultPass, true},
 	} {
