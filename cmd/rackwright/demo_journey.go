@@ -58,7 +58,7 @@ func (a *app) journey(ctx context.Context, s *stage, o demoOptions) error {
 		if worked {
 			continue
 		}
-		if told.still(d) > stillFor {
+		if told.still(d) {
 			return errors.Join(a.notAccepted(d), a.counters(s))
 		}
 		select {
@@ -73,8 +73,13 @@ func (a *app) journey(ctx context.Context, s *stage, o demoOptions) error {
 	return a.prove(ctx, s.crew, o)
 }
 
-// stillFor is how long a rack may stand without operation or change.
-const stillFor = 10 * time.Second
+// A rack stands still after stillFor without operation or change, or after so
+// many times the longest pause before a change: a busy machine is slow, and its
+// rack is no less acceptable for it.
+const (
+	stillFor   = 10 * time.Second
+	stillTimes = 5
+)
 
 // notAccepted says what keeps the rack where it stands, and who must act.
 func (a *app) notAccepted(d api.RackDetail) error {
@@ -109,7 +114,8 @@ func (a *app) say(format string, args ...any) {
 // told prints each change once.
 type told struct {
 	a    *app
-	last time.Time // of the newest change, or of a running operation
+	last time.Time     // of the newest change, or of a running operation
+	slow time.Duration // the longest pause before a change
 	rack inventory.RackMilestone
 	node map[string]string
 	find map[inventory.FindingID]bool
@@ -119,14 +125,18 @@ func newTold(a *app) *told {
 	return &told{a: a, last: time.Now(), node: map[string]string{}, find: map[inventory.FindingID]bool{}}
 }
 
-// still is how long nothing has changed and nothing runs.
-func (t *told) still(d api.RackDetail) time.Duration {
+// still: nothing runs, and nothing has changed for so long that nothing will.
+func (t *told) still(d api.RackDetail) bool {
 	for _, s := range d.Slots {
 		if s.Node.Operation != nil {
 			t.last = time.Now()
 		}
 	}
-	return time.Since(t.last)
+	return time.Since(t.last) > max(stillFor, stillTimes*t.slow)
+}
+
+func (t *told) changed() {
+	t.slow, t.last = max(t.slow, time.Since(t.last)), time.Now()
 }
 
 func (t *told) changes(d api.RackDetail) {
@@ -144,7 +154,8 @@ func (t *told) changes(d api.RackDetail) {
 			}
 		}
 		if t.node[s.Slot.Path] != now {
-			t.node[s.Slot.Path], t.last = now, time.Now()
+			t.node[s.Slot.Path] = now
+			t.changed()
 			if moved[now] == nil {
 				order = append(order, now)
 			}
@@ -161,7 +172,8 @@ func (t *told) changes(d api.RackDetail) {
 		}
 	}
 	if t.rack != d.Milestone {
-		t.rack, t.last = d.Milestone, time.Now()
+		t.rack = d.Milestone
+		t.changed()
 		t.a.say("rack %s is %s", d.Name, d.Milestone)
 	}
 }

@@ -55,14 +55,14 @@ func tell(t *testing.T, stories []story) {
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 			defer cancel()
 			out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer out.Close()
-			code := run(ctx, append([]string{"demo", "--quick", "--limit", "3m"}, s.args...), nil, out, out)
+			code := run(ctx, append([]string{"demo", "--quick", "--limit", "7m"}, s.args...), nil, out, out)
 			said, err := os.ReadFile(out.Name())
 			if err != nil {
 				t.Fatal(err)
