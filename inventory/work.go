@@ -80,7 +80,6 @@ const (
 	RequestDone     RequestState = "done"
 	RequestFailed   RequestState = "failed"
 	RequestPartial  RequestState = "partial"
-	RequestCanceled RequestState = "cancelled"
 )
 
 // RequestLine is the result for one target: ok, failed, unknown, refused,

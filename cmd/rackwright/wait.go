@@ -104,8 +104,8 @@ func (a *app) wait(ctx context.Context, cl *client.Client, run string, timeout t
 		case inventory.RequestDone:
 			return a.print(requestTable(*d.Request, name))
 		case inventory.RequestPartial:
-			return a.ended(*d.Request, name, &partial{what: "some targets are not ok"})
-		case inventory.RequestFailed, inventory.RequestCanceled:
+			return a.ended(*d.Request, name, &partial{what: "some targets are not ok, or unknown"})
+		case inventory.RequestFailed:
 			return a.ended(*d.Request, name, &findings{what: "request " + string(state)})
 		}
 		select {

@@ -237,7 +237,7 @@ func stateOf(all []inventory.RequestLine) inventory.RequestState {
 		return inventory.RequestRunning
 	case count["ok"] == len(all):
 		return inventory.RequestDone
-	case count["ok"] > 0:
+	case count["ok"]+count["unknown"] > 0:
 		return inventory.RequestPartial
 	}
 	return inventory.RequestFailed

@@ -166,6 +166,15 @@ func testRequests(t *testing.T, open Opener) {
 	if done.State != inventory.RequestPartial {
 		t.Fatalf("two of three is %s", done.State)
 	}
+	c := claim(t, s, "one", inventory.NodeSubject(nodes["C01"].ID))
+	one, err := s.Ask(t.Context(), inventory.Request{Key: "k3", Op: inventory.OpBurnIn, By: "ann", On: inventory.Selector{Nodes: []inventory.NodeID{nodes["C01"].ID}}})
+	ok(t, err)
+	ok(t, s.Answer(t.Context(), c, one.Run, inventory.RequestLine{Subject: c.Subject, Result: "unknown"}))
+	one, err = s.Request(t.Context(), one.Run)
+	ok(t, err)
+	if one.State != inventory.RequestPartial {
+		t.Fatalf("an unknown result is %s: it is neither done nor failed", one.State)
+	}
 }
 
 func testChain(t *testing.T, open Opener) {

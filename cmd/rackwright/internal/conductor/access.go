@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"github.com/rackwright/rackwright/firmware"
 	"github.com/rackwright/rackwright/firmware/oob"
@@ -30,6 +31,9 @@ type Access struct {
 		inventory.Vault
 	}
 	Sealer Sealer
+	// Networks are where BMCs may be; empty: anywhere. A manifest or a DHCP answer
+	// must not send a site's passwords to another network.
+	Networks []netip.Prefix
 }
 
 // sealed is the plaintext of a vault entry. Phase made: the secret may not be
@@ -95,7 +99,7 @@ func (a *Access) find(ctx context.Context, t Turn) (e inventory.Endpoint, ordere
 			return e, false, err
 		}
 	}
-	at, err := address(ctx, e.URL)
+	at, err := a.address(ctx, e.URL)
 	if err != nil {
 		return e, false, err
 	}
@@ -141,8 +145,17 @@ func (a *Access) sighted(ctx context.Context, mac inventory.MAC) (string, error)
 	return "", fmt.Errorf("%w: %s has not been seen by DHCP yet; check its cable, or give bmc url in the manifest", ErrNoAddress, mac)
 }
 
-// address resolves the host of a BMC's URL.
-func address(ctx context.Context, text string) (netip.AddrPort, error) {
+// address resolves the host of a BMC's URL, if it is in a network of BMCs.
+func (a *Access) address(ctx context.Context, text string) (netip.AddrPort, error) {
+	at, err := resolve(ctx, text)
+	in := func(p netip.Prefix) bool { return p.Contains(at.Addr()) }
+	if err == nil && len(a.Networks) > 0 && !slices.ContainsFunc(a.Networks, in) {
+		return at, fmt.Errorf("%w: %s is in none of redfish.networks %v", ErrNoAddress, at.Addr(), a.Networks)
+	}
+	return at, err
+}
+
+func resolve(ctx context.Context, text string) (netip.AddrPort, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("BMC address %q: %w: %w", text, inventory.ErrInvalid, err)
@@ -166,6 +179,11 @@ func address(ctx context.Context, text string) (netip.AddrPort, error) {
 func (a *Access) dial(ctx context.Context, e inventory.Endpoint, guard redfish.Guard) (*redfish.BMC, error) {
 	if e.URL == "" {
 		return nil, ErrNoAddress
+	}
+	if len(a.Networks) > 0 {
+		if _, err := a.address(ctx, e.URL); err != nil {
+			return nil, err
+		}
 	}
 	return a.Dialer.Dial(ctx, e, guard)
 }

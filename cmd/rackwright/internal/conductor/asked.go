@@ -13,6 +13,7 @@ import (
 const (
 	lineOK      = "ok"
 	lineFailed  = "failed"
+	lineUnknown = "unknown"
 	lineRunning = "running"
 	lineRefused = "refused"
 )

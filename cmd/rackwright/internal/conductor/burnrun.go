@@ -100,6 +100,8 @@ func (m *Burn) judge(ctx context.Context, t Turn, op inventory.Operation, cut st
 	case v.Result == inventory.ResultFail:
 		why := failure(v)
 		r.Outcome, r.Event, line.Result, line.Detail = inventory.OutcomeFailed, &inventory.Event{Kind: inventory.EventTriage, Reason: "burn-in: " + why}, lineFailed, why
+	case v.Result == inventory.ResultUnjudged && cut == "": // the run is over, and nothing is proven
+		line.Result = lineUnknown
 	case cut != "":
 		r.Outcome, r.Detail, line.Result, line.Detail = inventory.OutcomeUnknown, cut, lineFailed, cut
 	}

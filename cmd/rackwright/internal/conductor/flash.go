@@ -308,7 +308,8 @@ func (m *Flash) finish(ctx context.Context, t Turn, f lifecycle.Facts, op invent
 	if r.Outcome != inventory.OutcomeOK {
 		line.Result = lineFailed
 	}
-	return r, false, Answered(ctx, m.Store, t, inventory.OpFirmware, line)
+	t.Asked = slices.DeleteFunc(slices.Clone(t.Asked), func(req inventory.Request) bool { return req.Plan != "" && req.Plan != op.Plan })
+	return r, false, Answered(ctx, m.Store, t, inventory.OpFirmware, line) // an approved plan that did not run is not done
 }
 
 // readAgain is how long a version that cannot be read is asked for again.

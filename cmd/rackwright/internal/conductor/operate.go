@@ -11,12 +11,16 @@ import (
 	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
-// wish is the oldest open request that leads to an operation: its own, or one
-// to bring the whole rack up. False when nobody asks.
+// wish is the oldest open request for an operation itself, else the oldest one
+// to bring the whole rack up: who names the operation says more of it, and an
+// approved plan must not wait behind a bring-up that would do another. False
+// when nobody asks.
 func wish(t Turn, op inventory.OpKind) (inventory.Request, bool) {
-	for _, req := range t.Asked {
-		if req.Op == op || req.Op == inventory.OpBringUp {
-			return req, true
+	for _, kind := range []inventory.OpKind{op, inventory.OpBringUp} {
+		for _, req := range t.Asked {
+			if req.Op == kind {
+				return req, true
+			}
 		}
 	}
 	return inventory.Request{}, false

@@ -74,7 +74,7 @@ type Redfish struct {
 	Again    time.Duration `mapstructure:"again"`    // a reading that opens no gate is repeated after this
 	Quiet    time.Duration `mapstructure:"quiet"`    // a reset of unknown outcome that left no trace within this never began
 	PerBMC   int           `mapstructure:"per_bmc"`  // requests in flight per BMC, one of them writing
-	Networks []string      `mapstructure:"networks"` // BMC networks a sweep may ask
+	Networks []string      `mapstructure:"networks"` // where BMCs may be; empty: anywhere
 }
 
 // BurnIn says which plan and image are used where nobody names one, and how

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -57,6 +58,9 @@ func (s *Server) steps() *conductor.Steps {
 	c := s.o.Config
 	cert := conductor.Certifier{Store: s.store, Key: s.keys.Signing, Simulated: s.keys.Simulated}
 	access := &conductor.Access{Store: s.store, Sealer: s.keys}
+	for _, text := range c.Redfish.Networks {
+		access.Networks = append(access.Networks, netip.MustParsePrefix(text).Masked()) // config has checked it
+	}
 	s.dialer = &redfish.Dialer{Credentials: access, Profiles: redfish.Profiles(), PerBMC: c.Redfish.PerBMC, Memory: s.store, Log: s.o.Log.With("room", "redfish")}
 	access.Dialer = s.dialer
 	secure := &conductor.Secure{Store: s.store, Access: access, Poll: c.Conductor.Settle}
