@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,15 +82,15 @@ func diagnose(ctx context.Context, cfg config.Config) []check {
 	detail, err = lasting(cfg)
 	add("certificate", detail, err, "Renew management.certificate, or remove keys/management.* to let the next start make one.")
 	detail, err = heldRecord(ctx, cfg)
-	served := errors.Is(err, inventory.ErrHeld)
-	if served {
+	if errors.Is(err, inventory.ErrHeld) {
 		detail, err = err.Error(), nil
 	}
 	add("record", detail, err, "Run rackwright fsck; restore a backup, or start the release that wrote it.")
-	detail, err = free(ctx, cfg.Management.Address, served)
+	ours := running(ctx, cfg)
+	detail, err = free(cfg.Management.Address, ours)
 	add("management port", detail, err, "Stop what uses it (ss -ltnp), or set another management.address.")
 	if cfg.Provisioning.Address != "" {
-		detail, err = free(ctx, cfg.Provisioning.Address, served)
+		detail, err = free(cfg.Provisioning.Address, ours)
 		add("provisioning port", detail, err, "Stop what uses it (ss -ltnp), or set another provisioning.address.")
 	}
 	return out
@@ -160,15 +160,23 @@ func private(dir string) error {
 	return errors.Join(append(faults, err)...)
 }
 
-func lasting(cfg config.Config) (string, error) {
+// certificate is the one that serve shows; ErrNotExist: serve makes it.
+func certificate(cfg config.Config) (tls.Certificate, error) {
 	crt, key := cfg.Management.Certificate, cfg.Management.Key
 	if crt == "" {
 		crt, key = filepath.Join(cfg.Data, "keys", "management.crt"), filepath.Join(cfg.Data, "keys", "management.key")
-		if _, err := os.Stat(crt); errors.Is(err, fs.ErrNotExist) {
-			return "serve makes one", nil
+		if _, err := os.Stat(crt); err != nil {
+			return tls.Certificate{}, err
 		}
 	}
-	pair, err := tls.LoadX509KeyPair(crt, key)
+	return tls.LoadX509KeyPair(crt, key)
+}
+
+func lasting(cfg config.Config) (string, error) {
+	pair, err := certificate(cfg)
+	if errors.Is(err, fs.ErrNotExist) && cfg.Management.Certificate == "" {
+		return "serve makes one", nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -177,7 +185,7 @@ func lasting(cfg config.Config) (string, error) {
 		return "", err
 	}
 	if left := time.Until(leaf.NotAfter); left < 30*24*time.Hour {
-		return "", fmt.Errorf("%s ends %s", crt, leaf.NotAfter.UTC().Format(time.RFC3339))
+		return "", fmt.Errorf("it ends %s", leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return "until " + leaf.NotAfter.UTC().Format(time.DateOnly), nil
 }
@@ -186,6 +194,9 @@ func heldRecord(ctx context.Context, cfg config.Config) (string, error) {
 	s, err := openRecord(ctx, cfg)
 	if errors.Is(err, inventory.ErrNotFound) {
 		return "serve makes one", nil
+	}
+	if errors.Is(err, sqlstore.ErrOlder) {
+		return err.Error(), nil
 	}
 	if err != nil {
 		return "", err
@@ -197,26 +208,33 @@ func heldRecord(ctx context.Context, cfg config.Config) (string, error) {
 	return fmt.Sprintf("sound, schema %d", sqlstore.Schema), errors.Join(err, s.Close())
 }
 
-// free: the port can be had, or it is the running server's own.
-func free(ctx context.Context, address string, served bool) (string, error) {
-	l, err := net.Listen("tcp", address)
-	if err == nil {
-		return address, l.Close()
-	}
-	if !served {
-		return "", err
+// running: our own server answers on the management address, which is known by
+// its certificate. Nothing secret is sent.
+func running(ctx context.Context, cfg config.Config) bool {
+	pair, err := certificate(cfg)
+	if err != nil {
+		return false // its own line says why
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	req, rerr := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/v1/health", nil)
-	if rerr != nil {
-		return "", rerr
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}
+	c, err := d.DialContext(ctx, "tcp", cfg.Management.Address)
+	if err != nil {
+		return false
 	}
-	// Whether somebody listens there is asked, not who: nothing secret is sent.
-	ask := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
-	resp, rerr := ask.Do(req)
-	if rerr != nil {
-		return address + " (the running server's)", nil // the provisioning port speaks no TLS
+	defer c.Close()
+	peers := c.(*tls.Conn).ConnectionState().PeerCertificates
+	return len(peers) > 0 && bytes.Equal(peers[0].Raw, pair.Certificate[0])
+}
+
+// free: the port can be had, or our running server has it.
+func free(address string, running bool) (string, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return address, l.Close()
+	case running:
+		return address + " (the running server's)", nil
 	}
-	return address + " (the running server answers " + resp.Status + ")", resp.Body.Close()
+	return "", err
 }

@@ -119,6 +119,7 @@ func serveCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		if m := startLines.FindSubmatch(raw); m != nil {
 			ts.Setenv("RACKWRIGHT_SERVER", string(m[1]))
+			ts.Setenv("ADDRESS_"+args[0], strings.TrimPrefix(string(m[1]), "https://"))
 			ts.Setenv("RACKWRIGHT_PIN", string(m[2]))
 			if len(m[3]) > 0 {
 				ts.Setenv("TOKEN_admin", string(m[3]))

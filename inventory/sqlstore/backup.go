@@ -72,13 +72,16 @@ func Restore(ctx context.Context, path string, into Options) (err error) {
 	if err := copyFile(path, work); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	from, err := Open(ctx, Options{DSN: work, Site: into.Site, MustExist: true})
+	from, err := Open(ctx, Options{DSN: work, Site: into.Site})
 	if err != nil {
 		return fmt.Errorf("backup %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	if faults, err := from.Check(ctx); err != nil || len(faults) > 0 {
-		return fmt.Errorf("backup %s is not sound: %w", path, errors.Join(err, fmt.Errorf("%s: %w", strings.Join(faults, "; "), inventory.ErrInvalid)))
+	switch faults, err := from.Check(ctx); {
+	case err != nil:
+		return fmt.Errorf("backup %s: %w", path, err)
+	case len(faults) > 0:
+		return fmt.Errorf("backup %s is not sound: %s: %w", path, strings.Join(faults, "; "), inventory.ErrInvalid)
 	}
 	to, err := Open(ctx, into)
 	if err != nil {

@@ -36,8 +36,8 @@ type Options struct {
 	Lease time.Duration
 	Grace time.Duration
 	Log   *slog.Logger
-	// MustExist refuses a SQLite file that is not there, instead of making an
-	// empty record where somebody mistyped a folder.
+	// MustExist refuses a file or database without a record, instead of making an
+	// empty one where somebody mistyped a name, and migrates nothing (ErrOlder).
 	MustExist bool
 }
 
@@ -59,6 +59,10 @@ type Store struct {
 }
 
 var _ inventory.Store = (*Store)(nil)
+
+// ErrOlder: the database was written by an older release, and whoever opened it
+// may not migrate it.
+var ErrOlder = errors.New("older schema")
 
 // ErrNewer: the database was written by a newer release.
 var ErrNewer = errors.New("newer schema")
@@ -91,7 +95,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = s.openSQLite(o)
 	}
 	if err == nil {
-		if err = s.migrate(ctx); err != nil && !IsPostgres(o.DSN) {
+		if err = s.migrate(ctx, o.MustExist); err != nil && !IsPostgres(o.DSN) {
 			err = fmt.Errorf("%s: %w", o.DSN, err)
 		}
 	}
@@ -158,7 +162,7 @@ func (s *Store) openSQLite(o Options) error {
 	return nil
 }
 
-func (s *Store) migrate(ctx context.Context) error {
+func (s *Store) migrate(ctx context.Context, mustExist bool) error {
 	root, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
@@ -178,8 +182,13 @@ func (s *Store) migrate(ctx context.Context) error {
 	if at > Schema {
 		return fmt.Errorf("the record has schema %d, this build knows %d: start the newer release, or restore a backup made by this one: %w", at, Schema, ErrNewer)
 	}
-	if at == Schema {
+	switch {
+	case at == Schema:
 		return nil
+	case mustExist && at == 0:
+		return fmt.Errorf("the database holds no record; name the database of the server: %w", inventory.ErrNotFound)
+	case mustExist:
+		return fmt.Errorf("the record has schema %d, this build has %d; rackwright serve migrates it, and this changes nothing: %w", at, Schema, ErrOlder)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate from schema %d to %d: %w", at, Schema, classify(err))

@@ -132,6 +132,13 @@ func TestRestoreRefuses(t *testing.T) {
 	if _, err := sqlstore.Open(t.Context(), sqlstore.Options{DSN: filepath.Join(dir, "nowhere", "record.db"), MustExist: true}); !errors.Is(err, inventory.ErrNotFound) {
 		t.Errorf("a record that must exist got %v", err)
 	}
+	empty := filepath.Join(dir, "empty.db")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlstore.Open(t.Context(), sqlstore.Options{DSN: empty, MustExist: true}); !errors.Is(err, inventory.ErrNotFound) {
+		t.Errorf("a file without a record got %v", err)
+	}
 }
 
 // TestGoldenDatabase opens the record that an earlier release wrote. Every

@@ -3,9 +3,11 @@
 package sqlstore_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
+	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/sqlstore"
 	"github.com/rackwright/rackwright/inventory/storetest"
 	"github.com/rackwright/rackwright/inventory/storetest/pgtest"
@@ -24,6 +26,18 @@ func database(t *testing.T, c *pgtest.Cluster) string {
 func TestRealPeerPostgres(t *testing.T) {
 	c := pgtest.For(t)
 	storetest.Run(t, func(t *testing.T) storetest.Opener { return opener(t, database(t, c)) })
+}
+
+// TestRealPeerMistypedDatabase: a database without a record is neither sound nor
+// made into a record by whoever only wants to look.
+func TestRealPeerMistypedDatabase(t *testing.T) {
+	c := pgtest.For(t)
+	dsn := database(t, c)
+	for range 2 {
+		if _, err := sqlstore.Open(t.Context(), sqlstore.Options{DSN: dsn, MustExist: true}); !errors.Is(err, inventory.ErrNotFound) {
+			t.Errorf("an empty database got %v", err)
+		}
+	}
 }
 
 // TestRealPeerMove: a record goes from PostgreSQL to a file and back.

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,10 +51,12 @@ func (s *Service) importBaseline(ctx context.Context, in *baselineIn) (*body[inv
 		return nil, problem(err)
 	}
 	ref := inventory.Ref{Kind: inventory.DocBaseline, Name: b.Name, Digest: digest}
-	if old, err := s.Store.Ref(ctx, inventory.DocBaseline, b.Name); err == nil {
-		if old.Digest == digest {
-			return answer(old), nil
-		}
+	switch old, err := s.Store.Ref(ctx, inventory.DocBaseline, b.Name); {
+	case err == nil && old.Digest == digest:
+		return answer(old), nil
+	case err != nil && !errors.Is(err, inventory.ErrNotFound):
+		return nil, problem(err)
+	case err == nil:
 		return nil, invalid("baseline "+b.Name+" exists with other content; baselines never change", "Give the new content a new name.")
 	}
 	ref, err = s.Store.SetRef(ctx, ref)

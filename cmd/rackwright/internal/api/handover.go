@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -125,7 +126,11 @@ func (s *Service) signDraft(ctx context.Context, in *signatureIn) (*body[Draft],
 	if gate == other {
 		other = lifecycle.GateDeliverer
 	}
-	if o, err := s.valid(ctx, r, other); err == nil && o.Document == e.Document {
+	o, err := s.valid(ctx, r, other)
+	if err != nil && !errors.Is(err, inventory.ErrNotFound) {
+		return nil, problem(err)
+	}
+	if err == nil && o.Document == e.Document {
 		if err := auth.Different(inventory.PersonID(o.By), c.Person.ID, "a handover"); err != nil {
 			return nil, problem(err)
 		}

@@ -57,6 +57,9 @@ func (s *Service) scan(ctx context.Context, in *scanIn) (*body[ScanAnswer], erro
 	if err != nil {
 		return nil, err
 	}
+	if inventory.Usable(unit) == "" {
+		return nil, invalid("no serial can be read from this label: "+strings.Join(out.Readings, ", "), "Scan the label that carries the serial, or type it.")
+	}
 	part := inventory.Component{Key: inventory.Key{Kind: inventory.KindChassis, Slot: "self"}, Serial: unit, State: inventory.StatePresent,
 		IDs: []inventory.Identifier{{Kind: inventory.IDLabel, Raw: in.Body.Code, Norm: inventory.Normalise(unit), Source: inventory.SourceScan, Trusted: true}}}
 	o := inventory.Observation{Source: inventory.SourceScan, At: now(), Components: []inventory.Component{part}, Collector: "scanner", Simulated: s.Simulated, Rack: r.ID}
@@ -127,7 +130,10 @@ func matched(nodes []inventory.Node, readings []intake.Candidate, r inventory.Ra
 func (s *Service) receive(ctx context.Context, c Caller, n inventory.Node, in ScanRequest, serial string) error {
 	label := inventory.ResultFail
 	detail := "the label says " + serial + ", expected is " + n.Serial
-	if inventory.Usable(serial) == inventory.Usable(n.Serial) || n.Serial == "" {
+	switch inventory.Usable(n.Serial) {
+	case "":
+		label, detail = inventory.ResultPass, "the order names no serial, the label says "+serial
+	case inventory.Usable(serial):
 		label, detail = inventory.ResultPass, "label "+serial
 	}
 	if err := s.sign(ctx, c, inventory.NodeSubject(n.ID), lifecycle.GateIdentityLabel, label, detail); err != nil {
