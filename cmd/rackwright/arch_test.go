@@ -54,7 +54,6 @@ var rooms = map[string][]string{
 	internal + "imagebuild":      {"inventory", "images"},
 	internal + "agentbin":        {},
 	internal + "killtest":        {},
-	internal + "doctor":          {internal + "config", "inventory", "inventory/sqlstore"},
 }
 
 const internal = "cmd/rackwright/internal/"

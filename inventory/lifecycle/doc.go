@@ -6,7 +6,7 @@
 // two people, or because the rack type declares it not applicable with a
 // reason. What is missing, void, expired or unjudged shuts it.
 //
-// Entry points: [Next], [NextRack], [Rack], [GateResults], [RackGateResults],
-// [Gate], [GateRack], [Invalidate], [Allowed]. Store.Apply asks them inside the
-// transaction that moves a milestone.
+// Entry points: [Next], [NextRack], [GateResults], [RackGateResults], [Gate],
+// [GateRack], [EventOf], [Voids], [Allowed]. Store.Apply and Store.Observe ask
+// them inside the transaction that moves a milestone.
 package lifecycle

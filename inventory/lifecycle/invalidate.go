@@ -47,9 +47,3 @@ func Voids(to inventory.Milestone) []inventory.Gate {
 	}
 	return out
 }
-
-// ComputeClasses are the part classes whose firmware affects computing, so that
-// a changed version voids burn-in as well (lifecycle.md §6).
-func ComputeClasses() []inventory.Kind {
-	return []inventory.Kind{inventory.KindBIOS, inventory.KindGPU, inventory.KindTrainium, inventory.KindNVSwitch, inventory.KindNIC}
-}

@@ -3,7 +3,6 @@ package tool
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -20,32 +19,6 @@ func EthtoolInfo(out []byte) (NICInfo, error) {
 		return NICInfo{}, wrong("ethtool", "no driver in %d bytes of output", len(out))
 	}
 	return NICInfo{Driver: f["driver"], Version: f["version"], Firmware: f["firmware-version"], Bus: f["bus-info"]}, nil
-}
-
-// NICLink is what ethtool says about one interface's link. MbitS is 0 when the
-// link is down or the driver does not know.
-type NICLink struct {
-	Up    bool
-	MbitS int
-}
-
-// EthtoolLink reads ethtool without options.
-func EthtoolLink(out []byte) (NICLink, error) {
-	f, err := colons("ethtool", out)
-	if err != nil {
-		return NICLink{}, err
-	}
-	up, ok := f["Link detected"]
-	if !ok {
-		return NICLink{}, wrong("ethtool", "no link state in %d bytes of output", len(out))
-	}
-	l := NICLink{Up: strings.HasPrefix(up, "yes")}
-	if text, ok := strings.CutSuffix(f["Speed"], "Mb/s"); ok {
-		if l.MbitS, err = strconv.Atoi(text); err != nil || l.MbitS < 0 {
-			return NICLink{}, wrong("ethtool", "speed %q", f["Speed"])
-		}
-	}
-	return l, nil
 }
 
 func colons(tool string, out []byte) (map[string]string, error) {

@@ -39,15 +39,6 @@ var selfTests = []struct {
 	{"lspci", []string{"--version"}, regexp.MustCompile(`lspci version (\S+)`)},
 }
 
-// Packed are the programs an x86 image must hold.
-func Packed() []string {
-	var out []string
-	for _, t := range selfTests {
-		out = append(out, t.name)
-	}
-	return out
-}
-
 // SelfTest starts every packed tool once. An image with a tool that cannot
 // start must not be used.
 func SelfTest(ctx context.Context, s Starter) []ToolCheck {

@@ -8,7 +8,6 @@ import (
 	"net/url"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
-	"github.com/rackwright/rackwright/inventory"
 )
 
 const octets = "application/octet-stream"
@@ -78,9 +77,4 @@ func (c *Client) fetch(ctx context.Context, from string, to io.Writer) (int64, e
 // Key reads the public key of the site's packages.
 func (c *Client) Key(ctx context.Context) (api.KeyAnswer, error) {
 	return get[api.KeyAnswer](ctx, c, nil, "key")
-}
-
-// Baselines lists firmware baselines.
-func (c *Client) Baselines(ctx context.Context) ([]inventory.Ref, error) {
-	return get[[]inventory.Ref](ctx, c, nil, "baselines")
 }

@@ -238,8 +238,8 @@ func TestExtend(t *testing.T) {
 }
 
 // upload holds one long turn of C01 until its context ends; after is what the
-// turn does then. It gives the cause of the end and how long the turn had.
-func (b *bubble) upload(s conductor.Store, after func(context.Context, conductor.Turn)) (cause error, lasted time.Duration) {
+// turn does then. It gives how long the turn had and why it ended.
+func (b *bubble) upload(s conductor.Store, after func(context.Context, conductor.Turn)) (lasted time.Duration, cause error) {
 	b.run(50*time.Second, b.conductor("one", s, func(ctx context.Context, t conductor.Turn) (conductor.Result, error) {
 		if t.Subject() != b.on("C01") || lasted > 0 {
 			return conductor.Result{}, nil
@@ -254,7 +254,7 @@ func (b *bubble) upload(s conductor.Store, after func(context.Context, conductor
 		}
 		return conductor.Result{}, cause
 	}))
-	return cause, lasted
+	return lasted, cause
 }
 
 // losing is a record whose answer to Renew is that somebody else has the claim.
@@ -269,7 +269,7 @@ func (losing) Renew(context.Context, inventory.Claim) (inventory.Claim, error) {
 func TestLostClaimEndsTheUpload(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		var guarded error
-		cause, lasted := b.upload(losing{b.store}, func(ctx context.Context, t conductor.Turn) {
+		lasted, cause := b.upload(losing{b.store}, func(ctx context.Context, t conductor.Turn) {
 			time.Sleep(20 * time.Second) // 25 s of 60 are left: too little
 			guarded = t.Guard(ctx)
 		})
@@ -294,7 +294,7 @@ func (mute) Renew(ctx context.Context, _ inventory.Claim) (inventory.Claim, erro
 // answers or not.
 func TestSilentRecordEndsTheUpload(t *testing.T) {
 	inBubble(t, func(b *bubble) {
-		cause, lasted := b.upload(mute{b.store}, nil)
+		lasted, cause := b.upload(mute{b.store}, nil)
 		if !errors.Is(cause, inventory.ErrStale) || lasted != 40*time.Second {
 			t.Fatalf("ended after %s by %v", lasted, cause)
 		}
