@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 )
 
 // advertise answers IPv6 router solicitations with "no router here" on every
@@ -34,13 +32,7 @@ func answerRouters(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("interface %s: %w", name, err)
 	}
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var failed error
-		if err := raw.Control(func(fd uintptr) { failed = unix.BindToDevice(int(fd), name) }); err != nil {
-			return err
-		}
-		return failed
-	}}
+	lc := net.ListenConfig{Control: bindTo(name)}
 	conn, err := lc.ListenPacket(ctx, "ip6:ipv6-icmp", "::")
 	if err != nil {
 		return fmt.Errorf("ICMPv6 socket on %s (needs CAP_NET_RAW): %w", name, err)

@@ -143,10 +143,10 @@ func (x *exchange) requestAddress(ctx context.Context, server netip.Addr) error 
 	case !b.Addr.IsValid():
 		return nil // RFC 2131 §4.3.2: no record of this client, stay silent
 	}
+	x.s.seen.uses(b.Addr, x.r.Hint) // before the ACK leaves: the machine's first GET may be faster than we are
 	if err := x.reply(b); err != nil {
 		return err
 	}
-	x.s.seen.uses(b.Addr, x.r.Hint)
 	x.note(StageAck, x.a.Branch, x.p.TransactionID.String())
 	return nil
 }

@@ -7,19 +7,6 @@ import (
 	"github.com/rackwright/rackwright/inventory"
 )
 
-// Next is what the conductor may do about a stalled boot (netboot.md §10.2).
-type Next string
-
-// Next steps. Only NextBootOrder and NextReset are the conductor's own, once each.
-const (
-	NextWait       Next = ""           // nothing is wrong yet
-	NextBootOrder  Next = "boot-order" // set the one-time boot again, then power cycle once
-	NextReset      Next = "reset"
-	NextTechnician Next = "technician"
-	NextProgram    Next = "program" // another boot program, or HTTP
-	NextConsole    Next = "console"
-)
-
 // Watched is one boot that should be under way. PowerOn is when Redfish said
 // on; zero when nobody knows. Lines are the machine's, oldest first.
 type Watched struct {
@@ -27,21 +14,6 @@ type Watched struct {
 	PowerOn time.Time
 	Lines   []inventory.BootLine
 	Now     time.Time
-}
-
-// Advice says what a stalled boot needs, as a message of package inventory.
-type Advice struct {
-	Next    Next
-	Message string
-	Args    []string
-}
-
-// Sentence is the advice for people; empty while there is nothing to do.
-func (a Advice) Sentence() string {
-	if a.Message == "" {
-		return ""
-	}
-	return inventory.Sentence(a.Message, a.Args)
 }
 
 // How long a stage may be silent before it counts as stalled. Server firmware
@@ -63,41 +35,42 @@ type seenOf struct {
 	bytes                                 int64
 }
 
-// Diagnose reads where a boot stopped. It is pure.
-func Diagnose(w Watched) Advice {
+// Diagnose reads where a boot stopped (netboot.md §10.2) and says what a person
+// does about it; empty while nothing is wrong yet. It is pure.
+func Diagnose(w Watched) string {
 	s := look(w)
 	silent := w.Now.Sub(s.last)
-	say := func(next Next, id string, args ...string) Advice {
-		return Advice{Next: next, Message: "boot." + id, Args: append([]string{w.Node.Address}, args...)}
+	say := func(id string, args ...string) string {
+		return inventory.Sentence("boot."+id, append([]string{w.Node.Address}, args...))
 	}
 	switch {
 	case s.agent:
-		return Advice{}
+		return ""
 	case s.last.IsZero():
 		if w.PowerOn.IsZero() || w.Now.Sub(w.PowerOn) < patienceSilent {
-			return Advice{}
+			return ""
 		}
-		return say(NextBootOrder, "silent", w.Now.Sub(w.PowerOn).Round(time.Second).String())
+		return say("silent", w.Now.Sub(w.PowerOn).Round(time.Second).String())
 	case s.failed != "":
-		return say(NextConsole, "failed", s.failed)
+		return say("failed", s.failed)
 	case s.foreign != "" && s.acks == 0:
-		return say(NextTechnician, "foreign", s.foreign)
+		return say("foreign", s.foreign)
 	case silent < patienceStage || s.kernel && silent < patienceKernel:
-		return Advice{}
+		return ""
 	case s.stuck:
-		return say(NextReset, "stuck", s.file, strconv.FormatInt(s.bytes, 10))
+		return say("stuck", s.file, strconv.FormatInt(s.bytes, 10))
 	case s.kernel || s.script:
-		return say(NextConsole, "no_agent")
+		return say("no_agent")
 	case s.program:
-		return say(NextProgram, "no_script")
+		return say("no_script")
 	case s.probe:
-		return say(NextProgram, "probe_only")
+		return say("probe_only")
 	case s.asked || s.acks > 0:
-		return say(NextTechnician, "no_program_fetch")
+		return say("no_program_fetch")
 	case s.offers > 0:
-		return say(NextTechnician, "no_request", strconv.Itoa(s.offers))
+		return say("no_request", strconv.Itoa(s.offers))
 	}
-	return Advice{}
+	return ""
 }
 
 // look folds the lines of the newest boot. Machines that were told to start
@@ -154,7 +127,7 @@ func (s *seenOf) transferred(l inventory.BootLine, probe bool) {
 func (s *seenOf) fetched(l inventory.BootLine, b Branch) {
 	switch {
 	case b == BranchFailed:
-		s.failed = "event " + l.Stage
+		s.failed = l.Detail
 	case b == BranchAbort:
 		s.stuck, s.file, s.bytes = true, l.Detail, l.Bytes
 	case b == BranchServed && l.Stage == StageKernel:

@@ -105,13 +105,7 @@ func (s *Service) Handler() http.Handler {
 }
 
 // peer is the address of the machine itself: boot paths have no proxy before them.
-func peer(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
-}
+func peer(r *http.Request) netip.Addr { return parsePort(r.RemoteAddr).Addr() }
 
 // fetch is the work on one request.
 type fetch struct {
@@ -147,8 +141,7 @@ func (x *fetch) serve(ctx context.Context) error {
 		return err
 	}
 	if foreign != "" {
-		x.revoke(foreign)
-		return nil
+		return x.revoke(ctx, foreign)
 	}
 	return x.hand(ctx)
 }
@@ -196,11 +189,14 @@ func (x *fetch) foreign(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-func (x *fetch) revoke(from string) {
+func (x *fetch) revoke(ctx context.Context, from string) error {
 	x.s.counts.add(BranchRevoked)
 	x.s.log.Warn("a boot token was used from a foreign address and is revoked", "mac", x.path.mac, "node", x.f.Node.Address, "from", from)
-	x.note(x.stage(), BranchRevoked, from, 0)
+	if err := x.s.deps.Store.Note(ctx, x.line(x.stage(), BranchRevoked, from, 0)); err != nil { // the gate reads it
+		return err
+	}
 	http.Error(x.w, "this boot token belongs to another machine", http.StatusForbidden)
+	return nil
 }
 
 func (x *fetch) stage() string {
@@ -221,7 +217,11 @@ func (x *fetch) note(stage string, b Branch, detail string, n int64) {
 	if x.f.Node == nil {
 		return
 	}
-	x.s.ledger.note(inventory.BootLine{Hint: x.hint, Node: x.f.Node.ID, Stage: stage, Branch: string(b), Detail: detail, Bytes: n, Addr: x.from, Token: x.f.Token, At: time.Now()})
+	x.s.ledger.note(x.line(stage, b, detail, n))
+}
+
+func (x *fetch) line(stage string, b Branch, detail string, n int64) inventory.BootLine {
+	return inventory.BootLine{Hint: x.hint, Node: x.f.Node.ID, Stage: stage, Branch: string(b), Detail: detail, Bytes: n, Addr: x.from, Token: x.f.Token, At: time.Now()}
 }
 
 // hand serves the file of a path whose gate is open.

@@ -98,7 +98,7 @@ func (x *fetch) file(ctx context.Context) error {
 }
 
 // served notes what left. A file that stopped half way is told apart by its
-// bytes: the stall detector reads them.
+// bytes, for who reads why a boot stalls.
 func (x *fetch) served(detail string) {
 	b, n := BranchServed, x.w.n
 	whole, err := strconv.ParseInt(x.w.Header().Get("Content-Length"), 10, 64)

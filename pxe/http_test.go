@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -116,7 +117,12 @@ func TestHTTPTokens(t *testing.T) {
 	refused("an old attempt's", s.endpoints().base(macOf(2), two.Token)+file, two.Addr)
 
 	token := inventory.DigestOf([]byte(out.Token.Reveal()))
-	if err := s.Redeem(t.Context(), token, inventory.Hint{MAC: macOf(1)}); err != nil {
+	full := errors.New("the disk is full")
+	s.record.change(func(r *record) { r.noLine = full })
+	this := inventory.Hint{MAC: macOf(1), Boot: "b1"}
+	want(t, s.Redeem(t.Context(), token, this), full) // the agent asks again: without its line the gate would stay open
+	s.record.change(func(r *record) { r.noLine = nil })
+	if err := s.Redeem(t.Context(), token, this); err != nil {
 		t.Fatal(err)
 	}
 	refused("a redeemed one", base+file, out.Addr)

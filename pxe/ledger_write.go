@@ -77,7 +77,7 @@ func sameLine(a, b inventory.BootLine) bool {
 }
 
 // run writes until the context ends, then what is left within a second.
-func (l *ledgerWriter) run(ctx context.Context) error {
+func (l *ledgerWriter) run(ctx context.Context) {
 	for {
 		select {
 		case <-l.kick:
@@ -86,7 +86,12 @@ func (l *ledgerWriter) run(ctx context.Context) error {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			l.drain(last)
-			return nil
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if n := int64(len(l.pending)) + l.dropped; n > 0 {
+				l.log.Warn("boot ledger lines lost at the end: the record did not take them in time", "lines", n)
+			}
+			return
 		}
 	}
 }

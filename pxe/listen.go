@@ -107,10 +107,9 @@ func (s *Service) open(ctx context.Context, out *sockets) error {
 	return nil
 }
 
-// listenUDP opens an own socket: the library's sets SO_REUSEPORT, so that a
-// second DHCP server would start silently beside ours.
-func listenUDP(ctx context.Context, addr netip.Addr, port int, iface string) (*net.UDPConn, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+// bindTo keeps a socket to one interface; empty: to none.
+func bindTo(iface string) func(_, _ string, raw syscall.RawConn) error {
+	return func(_, _ string, raw syscall.RawConn) error {
 		if iface == "" {
 			return nil
 		}
@@ -119,7 +118,13 @@ func listenUDP(ctx context.Context, addr netip.Addr, port int, iface string) (*n
 			return err
 		}
 		return failed
-	}}
+	}
+}
+
+// listenUDP opens an own socket: the library's sets SO_REUSEPORT, so that a
+// second DHCP server would start silently beside ours.
+func listenUDP(ctx context.Context, addr netip.Addr, port int, iface string) (*net.UDPConn, error) {
+	lc := net.ListenConfig{Control: bindTo(iface)}
 	c, err := lc.ListenPacket(ctx, "udp4", hostPort(addr, port))
 	if err != nil {
 		return nil, err
@@ -186,8 +191,11 @@ func (s *Service) close() {
 	}
 }
 
-func addrPort(a net.Addr) netip.AddrPort {
-	ap, err := netip.ParseAddrPort(a.String())
+func addrPort(a net.Addr) netip.AddrPort { return parsePort(a.String()) }
+
+// parsePort reads the text of an address; a text that is none gives the zero value.
+func parsePort(text string) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return netip.AddrPort{}
 	}

@@ -26,9 +26,12 @@ func (s *Service) Redeem(ctx context.Context, token inventory.Digest, h inventor
 		return err
 	}
 	s.counts.add(Branch(line.Branch))
-	if n, ferr := s.deps.Store.Find(ctx, h); ferr == nil {
-		line.Node = n.ID
+	n, ferr := s.deps.Store.Find(ctx, h)
+	if ferr != nil {
+		s.log.Warn("the machine of a boot token is not known", "mac", h.MAC, "err", ferr)
 	}
-	s.ledger.note(line)
-	return err
+	line.Node = n.ID
+	// Not behind the answer as other lines: the gate reads it, and a lost one
+	// would boot the machine over the network again.
+	return errors.Join(err, s.deps.Store.Note(ctx, line))
 }

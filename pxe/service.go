@@ -197,8 +197,11 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
+	writing, written := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.ledger.run(writing) }()
+	defer func() { written(); <-ended }() // after the servers: their last answers have lines, too
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.ledger.run(ctx) })
 	if s.cfg.Policy.Mode != ModeOff {
 		for _, c := range s.sockets.dhcp {
 			g.Go(func() error { return s.serveDHCP(ctx, c) })

@@ -27,6 +27,7 @@ type record struct {
 	nodes    []inventory.Node
 	failing  error
 	noCommit error
+	noLine   error // of a redemption
 	confirms int
 }
 
@@ -42,6 +43,16 @@ func (r *record) Find(_ context.Context, h inventory.Hint) (inventory.Node, erro
 		}
 	}
 	return inventory.Node{}, inventory.ErrNotFound
+}
+
+func (r *record) Note(ctx context.Context, l inventory.BootLine) error {
+	r.mu.Lock()
+	err := r.noLine
+	r.mu.Unlock()
+	if err != nil && l.Stage == StageAgent {
+		return err
+	}
+	return r.Store.Note(ctx, l)
 }
 
 // copyOf shares nothing with the test's node, as rows of a database do not.
