@@ -12,5 +12,5 @@
 // never acts without a plan digest, and never skips a component silently.
 //
 // Entry points: [ParseBaseline], [NewPlan], [Executor], [Verify]. The bridge to
-// Redfish is firmware/oob, the PLDM package reader firmware/pldm.
+// Redfish is firmware/oob.
 package firmware

@@ -10,7 +10,7 @@ import (
 )
 
 // addWant judges every instance of one component and appends the flash steps
-// it needs. It returns their ids.
+// it needs.
 func (p *Plan) addWant(w Want, matched []inventory.Component, d *draft) error {
 	var behind []inventory.Component
 	var faults []error

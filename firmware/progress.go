@@ -68,7 +68,7 @@ func Resume(p Progress, unsettled []inventory.Intent) (Progress, error) {
 			return p, fmt.Errorf("intent %s: state before is not readable: %w", i.ID, err)
 		}
 		p.Step, p.Attempt, p.Sent, p.Before, p.Mark = b.Step, b.Attempt, b.Sent, b.Tasks, b.Mark
-		p.Phase, p.Task, p.Intent, p.Begun, p.Outcome = PhaseUnknown, "", i.ID, i.Begun, ""
+		p.Phase, p.Task, p.Intent, p.Begun, p.Since, p.Outcome = PhaseUnknown, "", i.ID, i.Begun, i.Begun, ""
 		p.Note = "The server stopped while this was sent; looking before anything else."
 	}
 	return p, nil

@@ -49,7 +49,11 @@ func (b *BMC) openbmcUpdate(ctx context.Context, op string, u Update) (TaskID, e
 	if err != nil {
 		return "", rt.explain(err)
 	}
-	return b.broker.started(rt.accepted(id))
+	r := rt.accepted(id)
+	if r == nil {
+		return "", &Error{Op: op, Endpoint: b.broker.name, Err: fmt.Errorf("%w: the provider reports an update that we saw no answer to", ErrOutcomeUnknown), Hint: hintReadBack}
+	}
+	return b.broker.started(r)
 }
 
 // provider makes the round tripper through which a bmclib provider reaches this
@@ -122,15 +126,13 @@ func (p *providerTripper) explain(err error) error {
 }
 
 // accepted is the answer to the upload, from which we take the task ourselves;
-// the provider's own reading of it stands in if that says nothing.
+// the provider's own reading of it stands in if that says nothing. Nil when no
+// answer passed by.
 func (p *providerTripper) accepted(id string) *reply {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.write
-	if r == nil {
-		r = &reply{status: http.StatusNoContent, header: http.Header{}}
-	}
-	if taskIDOf(r, "") == "" && id != "" {
+	if r != nil && taskIDOf(r, "") == "" && id != "" {
 		r.header.Set("Location", "/redfish/v1/TaskService/Tasks/"+url.PathEscape(id))
 	}
 	return r

@@ -3,6 +3,7 @@ package redfish
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -28,9 +29,15 @@ func (b *BMC) Firmware(ctx context.Context) ([]inventory.Component, error) {
 		}
 	}
 	for _, f := range o.Faults {
-		if f.Kind == inventory.KindFirmware {
-			out = append(out, inventory.Component{Key: inventory.Key{Kind: inventory.KindFirmware, Slot: lastSegment(f.Path)}, State: inventory.StateReadFailed})
+		if f.Kind != inventory.KindFirmware {
+			continue
 		}
+		key := inventory.Key{Kind: inventory.KindFirmware, Slot: lastSegment(f.Path)}
+		if i := slices.IndexFunc(out, func(c inventory.Component) bool { return c.Key == key }); i >= 0 {
+			out[i].State = inventory.StateReadFailed // half of it was read
+			continue
+		}
+		out = append(out, inventory.Component{Key: key, State: inventory.StateReadFailed})
 	}
 	return out, nil
 }

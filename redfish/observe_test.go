@@ -124,6 +124,29 @@ func TestObserveFirmware(t *testing.T) {
 	}
 }
 
+// TestFirmwareHalfRead: an image that was read in part is one component, and
+// its state says so.
+func TestFirmwareHalfRead(t *testing.T) {
+	f := newFake(t)
+	inventoryURI := "/redfish/v1/UpdateService/FirmwareInventory"
+	f.set("/redfish/v1/UpdateService", `{"@odata.id":"/redfish/v1/UpdateService","FirmwareInventory":{"@odata.id":"`+inventoryURI+`"}}`)
+	f.set(inventoryURI, `{"Members":[{"@odata.id":"`+inventoryURI+`/A"},{"@odata.id":"`+inventoryURI+`/B"}]}`)
+	f.set(inventoryURI+"/A", `{"@odata.id":"`+inventoryURI+`/A","@odata.type":"#SoftwareInventory.v1_2_0.SoftwareInventory","Id":"A","Version":"1.0","Status":{"State":{"a":1}}}`)
+	f.set(inventoryURI+"/B", `{"@odata.id":"`+inventoryURI+`/B","@odata.type":"#SoftwareInventory.v1_2_0.SoftwareInventory","Id":"B","Version":"1.0"}`)
+	d, _ := newDialer(t)
+	all, err := dial(t, d, f.endpoint(), nil).Firmware(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range all {
+		got = append(got, c.Slot+" "+string(c.State))
+	}
+	if want := []string{"A read_failed", "B present"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestRawDocument: the same answers give the same digest, in any order, and no
 // secret is in it.
 func TestRawDocument(t *testing.T) {

@@ -77,17 +77,18 @@ func (b *broker) members(ctx context.Context, c call, uri string) ([]member, err
 			return all, err
 		}
 		for _, raw := range page.Members {
-			var m struct {
-				odata
-				Type string `json:"@odata.type"`
+			if string(raw) == "null" {
+				continue
 			}
-			if json.Unmarshal(raw, &m) == nil && m.ID != "" {
-				whole := member{uri: m.ID}
-				if m.Type != "" {
-					whole.body = raw
-				}
-				all = append(all, whole)
+			href, whole := linkOf(raw)
+			if href == "" { // who leaves it out may miss a running task
+				return all, &Error{Op: c.op, Endpoint: b.name, Err: fmt.Errorf("%s: a member names no resource", uri)}
 			}
+			m := member{uri: href}
+			if whole {
+				m.body = raw
+			}
+			all = append(all, m)
 		}
 		uri = page.Next
 	}

@@ -117,6 +117,20 @@ func TestTaskGone(t *testing.T) {
 	}
 }
 
+// TestTasksUnreadable: a list with an entry that cannot be followed may hold a
+// running task; it is an error, not a shorter list.
+func TestTasksUnreadable(t *testing.T) {
+	f := newFake(t)
+	d, _ := newDialer(t)
+	b := dial(t, d, f.endpoint(), nil)
+	for _, bad := range []string{`{}`, `{"Name":"1"}`, `7`, `""`} {
+		f.set("/redfish/v1/TaskService/Tasks", `{"Members":[null,`+bad+`]}`)
+		if all, err := b.Tasks(soon(t)); err == nil {
+			t.Errorf("%s: %d tasks and no error", bad, len(all))
+		}
+	}
+}
+
 func TestTasksListsTasksAndJobs(t *testing.T) {
 	f := newFake(t)
 	f.set("/redfish/v1/", strings.Replace(f.docs["/redfish/v1/"], `"Tasks":`, `"JobService":{"@odata.id":"/redfish/v1/JobService"},"Tasks":`, 1))

@@ -41,7 +41,7 @@ func (u Updater) Installed(ctx context.Context) ([]inventory.Component, error) {
 func (u Updater) State(ctx context.Context) (firmware.State, error) {
 	var s firmware.State
 	tasks, err := u.BMC.Tasks(ctx)
-	if err != nil && !errors.Is(err, redfish.ErrUnsupported) {
+	if err != nil { // a list that cannot be read is not an empty one
 		return s, question(err)
 	}
 	for _, t := range tasks {

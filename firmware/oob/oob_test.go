@@ -70,6 +70,9 @@ func TestErrors(t *testing.T) {
 		if poll == nil || c.reading != nil && !errors.Is(poll, c.reading) || errors.Is(poll, firmware.ErrUnknownOutcome) {
 			t.Errorf("%s: poll says %v, want %v", c.name, poll, c.reading)
 		}
+		if s, err := u.State(t.Context()); err == nil {
+			t.Errorf("%s: a task list that cannot be read is %+v, which would let a flash go", c.name, s)
+		}
 	}
 }
 
