@@ -20,6 +20,7 @@ type Burn struct {
 	Store  Store
 	Access *Access
 	Book   *burnin.Book
+	Boots  BootLines
 	// Plan reads a burn-in plan by name.
 	Plan func(name string) (burnin.Profile, error)
 	// Heard is when this server last heard of a run's agent.
@@ -32,6 +33,11 @@ type Burn struct {
 	Quiet     time.Duration // a reset that left no trace within this never began; default 30 s
 
 	looked sync.Map // RunID → time.Time: when this process first looked at a run
+}
+
+// BootLines is the ledger of network boots.
+type BootLines interface {
+	Lines(context.Context, inventory.Hint, time.Time) ([]inventory.BootLine, error)
 }
 
 // Steps of a burn-in operation.

@@ -3,12 +3,14 @@ package conductor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rackwright/rackwright/images/burnin"
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/pxe"
 	"github.com/rackwright/rackwright/redfish"
 )
 
@@ -19,15 +21,20 @@ func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnS
 	if err != nil {
 		return Result{}, false, err
 	}
-	switch {
-	case state.Assigned:
+	if state.Assigned {
 		op.Step, op.Detail, s.Next, s.Moved = burnTest, "agent is there", state.Next, time.Now()
 		return keep(op, s, 0)
+	}
+	why, err := m.stalled(ctx, t.Node, op.Boot.Until.Add(-m.Boot))
+	if err != nil {
+		return Result{}, false, err
+	}
+	switch {
 	case time.Now().Before(op.Boot.Until):
-		op.Detail = fmt.Sprintf("waiting for the agent, boot %d of %d", op.Boot.Attempt, bootTries)
+		op.Detail = strings.TrimSpace(fmt.Sprintf("waiting for the agent, boot %d of %d. %s", op.Boot.Attempt, bootTries, why))
 		return keep(op, s, m.Poll)
 	case op.Boot.Attempt >= bootTries:
-		return m.judge(ctx, t, op, fmt.Sprintf("no agent spoke in %d boots", op.Boot.Attempt))
+		return m.judge(ctx, t, op, strings.TrimSpace(fmt.Sprintf("no agent spoke in %d boots. %s", op.Boot.Attempt, why)))
 	}
 	op.Boot.Attempt, op.Boot.Until = op.Boot.Attempt+1, time.Now().Add(m.Boot)
 	op.Attempt++
@@ -36,6 +43,21 @@ func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnS
 		s.Target = redfish.BootPxe
 	}
 	return keep(op, s, 0)
+}
+
+// stalled says where a boot that began then stopped, and what to look at; empty
+// while it goes on.
+func (m *Burn) stalled(ctx context.Context, n inventory.Node, since time.Time) (string, error) {
+	w := pxe.Watched{Node: n, PowerOn: since, Now: time.Now()}
+	for _, mac := range n.MACs {
+		lines, err := m.Boots.Lines(ctx, inventory.Hint{MAC: mac}, since)
+		if err != nil {
+			return "", err
+		}
+		w.Lines = append(w.Lines, lines...)
+	}
+	slices.SortStableFunc(w.Lines, func(a, b inventory.BootLine) int { return a.At.Compare(b.At) })
+	return pxe.Diagnose(w), nil
 }
 
 // test follows the run until its end is stored. Silence beyond the step's own

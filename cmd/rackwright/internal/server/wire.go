@@ -78,7 +78,7 @@ func (s *Server) steps() *conductor.Steps {
 			inventory.OpPower:  &conductor.Power{Store: s.store, Access: access, Poll: c.Conductor.Settle, Quiet: c.Redfish.Quiet},
 		}}
 	if s.book != nil {
-		out.Makers[inventory.NodeBurnedIn] = &conductor.Burn{Store: s.store, Access: access, Book: s.book, Plan: plan.Embedded, Heard: s.machines.ingest.Heard,
+		out.Makers[inventory.NodeBurnedIn] = &conductor.Burn{Store: s.store, Access: access, Book: s.book, Boots: s.store, Plan: plan.Embedded, Heard: s.machines.ingest.Heard,
 			Default: c.BurnIn.Plan, Image: c.BurnIn.Image, Boot: c.BurnIn.Boot, Heartbeat: c.BurnIn.Heartbeat, Poll: c.Conductor.Settle, Quiet: c.Redfish.Quiet}
 	}
 	return out
