@@ -23,6 +23,16 @@ func Sentence(id string, args []string) string {
 	return id + ": " + strings.Join(args, ", ")
 }
 
+// HasSentence reports whether a message id has a sentence.
+func HasSentence(id string) bool {
+	for _, catalogue := range catalogues {
+		if _, ok := catalogue[id]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // catalogues are the message lists of the rooms, one file each: message id →
 // text with {n} for arguments. They are never changed at run time.
 var catalogues = []map[string]string{

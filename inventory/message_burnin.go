@@ -27,7 +27,7 @@ var burninMessages = map[string]string{
 	"burnin.no_end":         "Run burn-in again: the run did not end.",
 	"burnin.aborted":        "Run burn-in again: the agent stopped before the end. {0}",
 	"burnin.other_plan":     "Run burn-in again: the node ran plan {0}, judged is plan {1}.",
-	"burnin.unresolved":     "Tell the operator of the server: plan {0} was not resolved for this node.",
+	"burnin.unresolved":     "Look at the node's console: its agent never asked for plan {0}.",
 	"burnin.unbound":        "Put the record right, then run burn-in again. {0}",
 	"burnin.kernel_blind":   "Run burn-in again: the kernel log was not watched without a gap.",
 	"burnin.no_thermal":     "Sign the thermal check by hand: plan {0} measures no temperature against a limit.",

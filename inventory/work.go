@@ -103,6 +103,10 @@ type Run struct {
 	Ended   time.Time `json:"ended,omitzero"`
 }
 
+// BrokenOff is the detail of a run whose server died between its start and its
+// first step: nothing was sent, and another run has come in its place.
+const BrokenOff = "broken off before its first step; nothing was sent"
+
 // Lock is a run's exclusive right to a scope. It has no time limit.
 type Lock struct {
 	Scope Subject   `json:"scope"`

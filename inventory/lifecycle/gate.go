@@ -75,10 +75,20 @@ func blockers(results []GateResult, name string) []inventory.Blocker {
 	var out []inventory.Blocker
 	for _, r := range results {
 		if !r.Open() {
-			out = append(out, inventory.Blocker{Gate: r.Gate, Subject: r.Subject, Owner: r.Owner, Fix: "gate." + string(r.Gate), Args: []string{name, r.Reason}})
+			out = append(out, inventory.Blocker{Gate: r.Gate, Subject: r.Subject, Owner: r.Owner, Fix: fix(r), Args: []string{name, r.Reason}})
 		}
 	}
 	return out
+}
+
+// fix is the sentence of a shut gate. What a machine has not judged yet is
+// judged again, before anybody reseats or claims a part.
+func fix(r GateResult) string {
+	id := "gate." + string(r.Gate)
+	if unread := id + ".unjudged"; r.Result == inventory.ResultUnjudged && r.Producer == inventory.ByMachine && inventory.HasSentence(unread) {
+		return unread
+	}
+	return id
 }
 
 // rule is the rack type's declaration for a gate and kind, the narrower first.

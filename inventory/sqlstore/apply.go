@@ -86,6 +86,9 @@ func (t *tx) operate(ctx context.Context, c inventory.Claim, rackID inventory.Ra
 	if ch.Operation != nil || !some {
 		return nil
 	}
+	if ch.Outcome == "" && before == nil { // its server died between start and first step, and now something else comes first
+		ch.Outcome, ch.Detail = inventory.OutcomeUnknown, inventory.BrokenOff
+	}
 	if err := t.endRun(ctx, run, ch.Outcome, ch.Detail); err != nil {
 		return err
 	}
