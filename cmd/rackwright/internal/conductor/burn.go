@@ -54,7 +54,8 @@ type burnState struct {
 	Target redfish.BootTarget `json:"target"`
 	Next   uint64             `json:"next,omitempty"`   // samples seen so far
 	Moved  time.Time          `json:"moved,omitzero"`   // when their number last grew
-	Action string             `json:"action,omitempty"` // what the reset turn sends
+	Begun  time.Time          `json:"begun,omitzero"`   // when the boot under way was asked for
+	Spared int                `json:"spared,omitempty"` // boots that do not count: the server was away
 }
 
 // Kind implements Maker.
@@ -73,6 +74,7 @@ func (m *Burn) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, boo
 	if err != nil {
 		return Result{}, false, err
 	}
+	m.here(op.Run)
 	switch op.Step {
 	case burnOverride:
 		return m.override(ctx, t, *op, state)
@@ -165,13 +167,14 @@ func (m *Burn) reset(ctx context.Context, t Turn, op inventory.Operation, s burn
 		return m.held(t, op, s, err)
 	}
 	defer bmc.Close()
+	begun := time.Now()
 	r, err := sendReset(ctx, t, bmc, resetIntent{Step: fmt.Sprintf("boot %d", op.Attempt), Effect: "restart into the burn-in image", Attempt: op.Attempt})
 	if err != nil {
 		return m.held(t, op, s, err)
 	}
 	op.Detail = r.detail
 	if r.outcome == inventory.OutcomeOK {
-		m.booting(&op, &s)
+		m.booting(&op, &s, begun)
 	}
 	if r.outcome == inventory.OutcomeFailed {
 		op.Attempt++ // definitely not done; the next intent needs a number of its own
@@ -183,8 +186,8 @@ func (m *Burn) reset(ctx context.Context, t Turn, op inventory.Operation, s burn
 
 // booting starts the time of a boot when the machine was reset, not when that
 // was planned: a BMC may have been away in between.
-func (m *Burn) booting(op *inventory.Operation, s *burnState) {
-	op.Step, s.Moved = burnWait, time.Now()
+func (m *Burn) booting(op *inventory.Operation, s *burnState, begun time.Time) {
+	op.Step, s.Moved, s.Begun = burnWait, time.Now(), begun
 	if op.Boot != nil {
 		op.Boot.Until = time.Now().Add(m.Boot)
 	}
@@ -214,7 +217,7 @@ func (m *Burn) settle(ctx context.Context, t Turn, op *inventory.Operation) (Res
 	if op != nil {
 		switch r.outcome {
 		case inventory.OutcomeOK:
-			m.booting(op, &s)
+			m.booting(op, &s, t.Unsettled[0].Begun)
 		case inventory.OutcomeFailed:
 			op.Attempt++
 		}

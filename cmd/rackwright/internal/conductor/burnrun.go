@@ -15,7 +15,9 @@ import (
 )
 
 // wait waits for the agent's first word. A boot that brings none is repeated
-// twice; then the run is judged as it stands, which is unjudged.
+// twice; then the run is judged as it stands, which is unjudged. A boot that
+// began before this process did proves nothing about the machine: nobody may
+// have answered it. It is repeated and not counted, once a process.
 func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnState) (Result, bool, error) {
 	state, err := m.Book.State(ctx, op.Run)
 	if err != nil {
@@ -25,24 +27,60 @@ func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnS
 		op.Step, op.Detail, s.Next, s.Moved = burnTest, "agent is there", state.Next, time.Now()
 		return keep(op, s, 0)
 	}
-	why, err := m.stalled(ctx, t.Node, op.Boot.Until.Add(-m.Boot))
+	why, err := m.stalled(ctx, t.Node, s.Begun)
 	if err != nil {
 		return Result{}, false, err
 	}
-	switch {
-	case time.Now().Before(op.Boot.Until):
-		op.Detail = strings.TrimSpace(fmt.Sprintf("waiting for the agent, boot %d of %d. %s", op.Boot.Attempt, bootTries, why))
+	boot := op.Boot.Attempt - s.Spared
+	switch afterBoot(time.Now(), op.Boot.Until, s.Begun, m.here(op.Run), boot) {
+	case bootGoesOn:
+		op.Detail = strings.TrimSpace(fmt.Sprintf("waiting for the agent, boot %d of %d. %s", boot, bootTries, why))
 		return keep(op, s, m.Poll)
-	case op.Boot.Attempt >= bootTries:
-		return m.judge(ctx, t, op, strings.TrimSpace(fmt.Sprintf("no agent spoke in %d boots. %s", op.Boot.Attempt, why)))
+	case bootGivenUp:
+		return m.judge(ctx, t, op, strings.TrimSpace(fmt.Sprintf("no agent spoke in %d boots. %s", boot, why)))
+	case bootSpared:
+		s.Spared++
+		op.Deadline = op.Deadline.Add(m.Boot)
+		op.Detail = "the server was away during the boot; booting again"
+	case bootFailed:
+		op.Detail = "no agent spoke in time; booting again"
+		if s.Target == redfish.BootUefiHTTP {
+			s.Target = redfish.BootPxe
+		}
 	}
 	op.Boot.Attempt, op.Boot.Until = op.Boot.Attempt+1, time.Now().Add(m.Boot)
 	op.Attempt++
-	op.Step, op.Detail = burnOverride, "no agent spoke in time; booting again"
-	if s.Target == redfish.BootUefiHTTP {
-		s.Target = redfish.BootPxe
-	}
+	op.Step = burnOverride
 	return keep(op, s, 0)
+}
+
+// What follows from a boot that has brought no agent so far.
+const (
+	bootGoesOn  = "goes on"
+	bootFailed  = "failed"   // the next one may do
+	bootSpared  = "spared"   // this process was not there for all of it
+	bootGivenUp = "given up" // it was the last
+)
+
+// afterBoot decides: until is the end of the boot's time, begun when it was
+// asked for, here since when this process looks, boot its number among those
+// that count.
+func afterBoot(now, until, begun, here time.Time, boot int) string {
+	switch {
+	case now.Before(until):
+		return bootGoesOn
+	case here.After(begun):
+		return bootSpared
+	case boot >= bootTries:
+		return bootGivenUp
+	}
+	return bootFailed
+}
+
+// here is when this process first looked at a run.
+func (m *Burn) here(run inventory.RunID) time.Time {
+	first, _ := m.looked.LoadOrStore(run, time.Now())
+	return first.(time.Time)
 }
 
 // stalled says where a boot that began then stopped, and what to look at; empty
@@ -74,8 +112,8 @@ func (m *Burn) test(ctx context.Context, t Turn, op inventory.Operation, s burnS
 		s.Next, s.Moved = state.Next, time.Now()
 	}
 	heard := s.Moved
-	if first, _ := m.looked.LoadOrStore(op.Run, time.Now()); first.(time.Time).After(heard) {
-		heard = first.(time.Time) // nobody was here to hear it: the agent works on and sends again
+	if here := m.here(op.Run); here.After(heard) {
+		heard = here // nobody was here to hear it: the agent works on and sends again
 	}
 	if at, ok := m.Heard(op.Run); ok && at.After(heard) {
 		heard = at

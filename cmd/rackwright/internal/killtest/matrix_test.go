@@ -153,7 +153,7 @@ func TestKillPoints(t *testing.T) {
 	}
 	m := newMatrix(t, prepare(t, 0, ""), prepare(t, 1, ""))
 	points := handful()
-	if from := os.Getenv("RACKWRIGHT_KILL_POINTS"); from != "" { // for a person who hunts: before:12,after:13,after-request:3
+	if from := os.Getenv("RACKWRIGHT_KILL_POINTS"); from != "" { // for a person who hunts: before:12,after:13x40,after-request:3
 		points = parsePoints(t, from)
 	}
 	m.run(t, points)
@@ -186,6 +186,8 @@ func parsePoints(t *testing.T, text string) []blow {
 	for _, f := range strings.Split(text, ",") {
 		phase, number, _ := strings.Cut(f, ":")
 		phase, request := strings.CutSuffix(phase, "-request")
+		number, again, _ := strings.Cut(number, "x") // and at every so many commits after it
+		every, _ := strconv.Atoi(again)
 		from, to, isRange := strings.Cut(number, "-")
 		step := 1
 		if isRange {
@@ -205,7 +207,7 @@ func parsePoints(t *testing.T, text string) []blow {
 			t.Fatal(err)
 		}
 		for n := a; n <= z; n += max(step, 1) {
-			out = append(out, blow{at: n, phase: phase, mutation: request})
+			out = append(out, blow{at: n, phase: phase, mutation: request, every: every})
 		}
 	}
 	return out

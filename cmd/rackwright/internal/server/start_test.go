@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -146,11 +147,13 @@ func TestStreamStartsAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
+	var asked sync.WaitGroup
+	defer asked.Wait() // the event may come before the answer
+	asked.Go(func() {
 		if a := s.ask(t, s.tokens["tess"], http.MethodPost, "/v1/holds", `{"on":"A12","name":"maintenance","reason":"look"}`); a.status != http.StatusOK {
 			t.Errorf("hold: %d %s", a.status, a.body)
 		}
-	}()
+	})
 	err = s.as(t, "vic").Watch(ctx, fmt.Sprintf("A12:%d", d.Head), func(e inventory.Entry) bool {
 		if e.Kind != "hold.set" {
 			return true
