@@ -64,12 +64,11 @@ type Skip struct {
 
 // Codes of a skip.
 const (
-	SkipSame        = "same"
-	SkipNotInPlan   = "not-in-baseline"
-	SkipIgnored     = "ignored"
-	SkipAwaiting    = "awaiting-activation"
-	SkipAbsent      = "absent"
-	SkipUnreachable = "not-read"
+	SkipSame      = "same"
+	SkipNotInPlan = "not-in-baseline"
+	SkipIgnored   = "ignored"
+	SkipAwaiting  = "awaiting-activation"
+	SkipAbsent    = "absent"
 )
 
 // NewPlan compares a baseline with what was observed. It is pure and refuses

@@ -12,7 +12,6 @@ const (
 	StageOffer    = "offer"
 	StageRequest  = "request"
 	StageAck      = "ack"
-	StageProbe    = "probe"
 	StageRRQ      = "rrq"
 	StageTFTPDone = "tftp-done"
 	StageHTTPHead = "http-head"

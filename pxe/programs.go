@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -65,16 +64,6 @@ func LoadPrograms(dir string, names ...string) (Programs, error) {
 		files[name] = data
 	}
 	return NewPrograms(files), nil
-}
-
-// Names lists the programs, sorted.
-func (p Programs) Names() []string {
-	out := make([]string, 0, len(p.files))
-	for name := range p.files {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // open finds a program by the name a client sent. Names are keys of a map: no

@@ -13,7 +13,6 @@ import (
 const (
 	optVendorSpecific = dhcpv4.GenericOptionCode(43)
 	optOverload       = dhcpv4.GenericOptionCode(52)
-	optUserClass      = dhcpv4.GenericOptionCode(77)
 	optClientUUID     = dhcpv4.GenericOptionCode(97)
 	optIPXE           = dhcpv4.GenericOptionCode(175)
 )

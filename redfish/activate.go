@@ -22,7 +22,7 @@ var ErrHostOn = errors.New("the host must be off first")
 // "power-cycle", or one of the profile ("ac-cycle"). A host that is off is
 // started instead of reset. It does not wait. After a
 // verb that restarts the BMC its session and connections are dropped; silence
-// follows, for up to Profile.ResetBudget. A lost answer is ErrOutcomeUnknown:
+// follows. A lost answer is ErrOutcomeUnknown:
 // compare Mark before anything is sent again.
 func (b *BMC) Activate(ctx context.Context, verb string) error {
 	op := "activate " + verb

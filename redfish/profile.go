@@ -23,13 +23,11 @@ type Profile struct {
 	NoExpect   bool   // Expect: 100-continue confuses it
 
 	// Reading.
-	Expect map[inventory.Kind]int // how many parts of a class a whole unit has
-	DPUs   []string               // System ids that are DPUs though they do not say so
+	DPUs []string // System ids that are DPUs though they do not say so
 
 	// Power and boot.
 	Resets      map[PowerAction]PowerAction // "ForceRestart cuts the DPU: send GracefulRestart"
 	BootMode    string                      // BootSourceOverrideMode to set; "": leave it
-	ResetBudget time.Duration               // how long the BMC may be away after a reset
 	Activations map[string]Activation       // verbs beyond the standard ones, by name
 
 	// Updates.
@@ -60,18 +58,16 @@ func auxCycle(chassis string) map[string]Activation {
 // Profiles are the built-in profiles, a fresh copy each call. None has been run
 // against its real BMC: they come from captures and vendor documents.
 func Profiles() map[string]Profile {
-	dgx := map[inventory.Kind]int{inventory.KindGPU: 8}
-	tray := map[inventory.Kind]int{inventory.KindGPU: 4, inventory.KindCPU: 2}
 	all := []Profile{
 		{Name: GenericProfile},
 		{Name: "generic-x86"},
-		{Name: "openbmc", Driver: "openbmc", NoForce: true, ResetBudget: 5 * time.Minute},
-		{Name: "hgx-8", Expect: dgx, ResetBudget: 10 * time.Minute, Activations: auxCycle("DGX")},
-		{Name: "gb200", Expect: tray, ResetBudget: 10 * time.Minute, Activations: auxCycle("BMC_0")},
-		{Name: "gb300", Expect: tray, ResetBudget: 10 * time.Minute, Activations: auxCycle("BMC_0")},
-		{Name: "nvlink-switch", ResetBudget: 10 * time.Minute, Activations: auxCycle("BMC_0")},
+		{Name: "openbmc", Driver: "openbmc", NoForce: true},
+		{Name: "hgx-8", Activations: auxCycle("DGX")},
+		{Name: "gb200", Activations: auxCycle("BMC_0")},
+		{Name: "gb300", Activations: auxCycle("BMC_0")},
+		{Name: "nvlink-switch", Activations: auxCycle("BMC_0")},
 		{Name: "power-shelf"},
-		{Name: "bluefield", DPUs: []string{"Bluefield"}, ResetBudget: 10 * time.Minute},
+		{Name: "bluefield", DPUs: []string{"Bluefield"}},
 		{Name: "ilo", NoForce: true},
 		{Name: "idrac", TaskGrace: time.Minute},
 		{Name: "ami"}, {Name: "cray-2node"},

@@ -178,7 +178,7 @@ func (s *Store) Redeem(ctx context.Context, token inventory.Digest, h inventory.
 func (s *Store) Sight(ctx context.Context, x inventory.Sighting) error {
 	return s.tx(ctx, func(t *tx) error {
 		id := string(x.MAC) + " " + inventory.Usable(x.UUID) + " " + x.Class
-		if x.MAC == "" && x.UUID == "" {
+		if x.MAC == "" { // whole batches of BMCs say the same UUID
 			id += x.Addr
 		}
 		old, err := one[inventory.Sighting](ctx, t, "sighting", "SELECT body FROM sighting WHERE id = $1", id)

@@ -7,5 +7,7 @@
 // known is read back before anything else is done. A step never changes a
 // milestone: it returns a [Result], and Store.Apply asks the law.
 //
+// Beside the turns a [Scout] looks for BMCs that no node has; it files sightings.
+//
 // Entry points: [Conductor], [Step], [Turn].
 package conductor

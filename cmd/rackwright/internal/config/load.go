@@ -167,6 +167,9 @@ func (c Config) times() []error {
 			out = append(out, fmt.Errorf("%s: %s: write a time such as 30s", key, d))
 		}
 	}
+	if c.Redfish.Look < 0 {
+		out = append(out, fmt.Errorf("redfish.look: %s: write a time such as 15m, or 0 for never", c.Redfish.Look))
+	}
 	k := c.Conductor
 	if k.Cut >= k.Lease || k.Margin >= k.Lease || k.Renew >= k.Lease {
 		out = append(out, fmt.Errorf("conductor.lease: %s must be longer than cut (%s), margin (%s) and renew (%s)", k.Lease, k.Cut, k.Margin, k.Renew))

@@ -46,6 +46,7 @@ type Server struct {
 	catalogue *images.Catalogue
 	conductor *conductor.Conductor
 	dialer    *redfish.Dialer
+	scout     *conductor.Scout // nil: no networks are named
 	api       *api.Service
 	cert      tls.Certificate
 	pin       string
@@ -191,6 +192,9 @@ func (s *Server) Run(ctx context.Context) error {
 				cancel(err)
 			}
 		})
+	}
+	if s.scout != nil {
+		beside.Go(func() { s.scout.Run(ctx) })
 	}
 	sessions, logout := context.WithCancel(context.WithoutCancel(ctx)) // the BMCs' sessions outlive the last turn
 	beside.Go(func() {

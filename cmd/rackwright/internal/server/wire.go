@@ -63,6 +63,9 @@ func (s *Server) steps() *conductor.Steps {
 	}
 	s.dialer = &redfish.Dialer{Credentials: access, Profiles: redfish.Profiles(), PerBMC: c.Redfish.PerBMC, Memory: s.store, Log: s.o.Log.With("room", "redfish")}
 	access.Dialer = s.dialer
+	if len(access.Networks) > 0 && c.Redfish.Look > 0 {
+		s.scout = conductor.NewScout(s.store, access.Networks, c.Redfish.Look, s.o.Log.With("room", "redfish"))
+	}
 	secure := &conductor.Secure{Store: s.store, Access: access, Poll: c.Conductor.Settle}
 	sweep := &conductor.Sweep{Store: s.store, Access: access, Secure: secure, Blobs: s.images, Again: c.Redfish.Again}
 	out := &conductor.Steps{Store: s.store, Freeze: cert.Freeze, Issue: cert.Issue,

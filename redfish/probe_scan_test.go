@@ -3,11 +3,9 @@ package redfish
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/redfish/bmcsim"
@@ -31,88 +29,11 @@ func served(t *testing.T, fleet *bmcsim.Fleet) *Dialer {
 	return d
 }
 
-// sweepFleet is a fleet of n servers and the endpoints that reach them.
-func sweepFleet(t *testing.T, n int) (*bmcsim.Fleet, *Dialer, []inventory.Endpoint) {
-	t.Helper()
-	var specs []bmcsim.Spec
-	for i := range n {
-		specs = append(specs, bmcsim.NewSpec(bmcsim.ProfileX86, fmt.Sprintf("n%02d", i)))
-	}
-	fleet, err := bmcsim.New(bmcsim.Options{}, specs...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := served(t, fleet)
-	var eps []inventory.Endpoint
-	for _, e := range fleet.Directory() {
-		eps = append(eps, inventory.Endpoint{Node: inventory.NodeID(e.Name), URL: e.URL, Credential: e.Name})
-	}
-	return fleet, d, eps
-}
-
 type fleetKeys struct{ fleet *bmcsim.Fleet }
 
 func (k fleetKeys) Credential(_ context.Context, name string) (string, inventory.Secret, error) {
 	s := k.fleet.BMC(name).Spec()
 	return s.User, inventory.NewSecret(s.Password), nil
-}
-
-// TestSweep: every endpoint gives one answer, an error of one does not end the
-// sweep, and no BMC sees more than one request of it at a time.
-func TestSweep(t *testing.T) {
-	fleet, d, eps := sweepFleet(t, 6)
-	eps = append(eps, inventory.Endpoint{Node: "gone", URL: "https://127.0.0.1:1", Credential: "n00"})
-	s := &Sweeper{Dialer: d, Parallel: 3}
-	got := map[inventory.NodeID]error{}
-	for o, err := range s.Sweep(soon(t), eps) {
-		if _, twice := got[o.Node]; twice {
-			t.Errorf("%s twice", o.Node)
-		}
-		got[o.Node] = err
-		if err == nil && (!o.Simulated || len(o.Components) == 0 || o.Raw == "") {
-			t.Errorf("%s: %d components, simulated %t", o.Node, len(o.Components), o.Simulated)
-		}
-	}
-	if len(got) != 7 || !errors.Is(got["gone"], ErrUnreachable) {
-		t.Errorf("got %v", got)
-	}
-	for name, err := range got {
-		if name != "gone" && err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if most := fleet.Snapshot().Max(func(c bmcsim.Counters) int { return c.InFlightMax }); most > 1 {
-		t.Errorf("%d requests in flight at one BMC", most)
-	}
-}
-
-// TestSweepBreaksOff: leaving the loop stops the readings that run.
-func TestSweepBreaksOff(t *testing.T) {
-	fleet, d, eps := sweepFleet(t, 4)
-	if err := fleet.AddFaults(bmcsim.Fault{Path: "*/Systems*", Method: "GET", Delay: 20 * time.Millisecond, Count: -1}); err != nil {
-		t.Fatal(err)
-	}
-	s := &Sweeper{Dialer: d, Parallel: 2}
-	n := 0
-	for range s.Sweep(soon(t), eps) {
-		n++
-		break
-	}
-	if n != 1 {
-		t.Errorf("%d answers before the break", n)
-	}
-	ctx, cancel := context.WithCancel(soon(t))
-	cancel()
-	var last error
-	for _, err := range s.Sweep(ctx, eps) {
-		last = err
-	}
-	if !errors.Is(last, context.Canceled) {
-		t.Errorf("cancelled: %v", last)
-	}
-	for range s.Sweep(soon(t), nil) {
-		t.Error("no endpoint gave an answer")
-	}
 }
 
 // TestScan finds the one service in a subnet and asks nobody else anything.
