@@ -136,7 +136,7 @@ func (e *Executor) look(ctx context.Context, plan Plan, step Step, p Progress) (
 	}
 	r := plan.reading(step, seen)
 	switch {
-	case r.all("active"), step.Verb == VerbFlash && r.only("active", "staged"):
+	case r.took(step):
 		return p.succeed(plan), nil
 	case (r.has(string(inventory.StateReadFailed)) || r.has(string(inventory.StateNotRead))) && time.Since(p.Since) <= time.Duration(step.Settle):
 		p.Note = "Not every version could be read; reading again: " + r.String() + "."
@@ -176,7 +176,7 @@ func (e *Executor) act(ctx context.Context, plan Plan, step Step, p Progress) (P
 		if err != nil {
 			return p, err
 		}
-		if r := plan.reading(step, seen); r.all("active") || step.Verb == VerbFlash && r.only("active", "staged") {
+		if plan.reading(step, seen).took(step) {
 			return p.succeed(plan), nil
 		}
 	}

@@ -3,6 +3,7 @@ package firmware
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,6 +128,17 @@ func TestPlanStagedNeedsOnlyActivation(t *testing.T) {
 	}
 	if len(p.Steps) != 1 || p.Steps[0].Verb != VerbActivate || p.Steps[0].Activation != ActivateBMCReset {
 		t.Fatalf("steps %+v, want one activation", p.Steps)
+	}
+}
+
+// TestPlanRefusesStagedForEver: what is staged and never activated would stay so.
+func TestPlanRefusesStagedForEver(t *testing.T) {
+	c := item("FW_BMC_0", "1.0")
+	c.Facts = map[string]string{FactStaged: "2.0"}
+	b := baseline(t)
+	b.Wants[slices.IndexFunc(b.Wants, func(w Want) bool { return matchesAny(w.IDs, "FW_BMC_0") })].Activate = ActivateNone
+	if _, err := NewPlan(b, "n1", node(c)); !errors.Is(err, inventory.ErrInvalid) || !strings.Contains(err.Error(), "name the activation") {
+		t.Fatalf("planned with %v", err)
 	}
 }
 

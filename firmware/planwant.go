@@ -69,6 +69,9 @@ func (p *Plan) judge(w Want, c inventory.Component) (verdict, error) {
 		return instanceSame, nil
 	}
 	if staged := c.Facts[FactStaged]; staged != "" && normalise(w.Normalise, staged) == want {
+		if w.Activate == ActivateNone {
+			return instanceBehind, fmt.Errorf("%s has %s staged, and the baseline says that nothing activates it: name the activation in the baseline", c.Slot, target.Text)
+		}
 		p.skip(c.Key, SkipAwaiting, "%s has %s staged; it only needs activation", c.Slot, target.Text)
 		return instanceStaged, nil
 	}

@@ -52,7 +52,7 @@ func (e *Executor) settle(ctx context.Context, plan Plan, step Step, p Progress)
 	}
 	r := plan.reading(step, seen)
 	switch {
-	case r.all("active"), step.Verb == VerbFlash && step.Activation != ActivateNone && r.only("active", "staged"):
+	case r.took(step):
 		return p.succeed(plan), nil
 	case time.Since(p.Since) <= time.Duration(step.Settle):
 		p.Note = "Waiting for the versions: " + r.String() + "."
@@ -109,7 +109,7 @@ func (e *Executor) recover(ctx context.Context, plan Plan, step Step, p Progress
 		return p, err
 	}
 	r := plan.reading(step, seen)
-	if r.all("active") || step.Verb == VerbFlash && step.Activation != ActivateNone && r.only("active", "staged") {
+	if r.took(step) {
 		return p.succeed(plan), nil
 	}
 	state, err := e.Updater.State(ctx)
@@ -215,7 +215,11 @@ func (p Plan) reading(step Step, seen []inventory.Component) reading {
 	return r
 }
 
-func (r reading) all(state string) bool { return r.only(state) }
+// took: every instance runs the target, or has it staged where a later step
+// activates it.
+func (r reading) took(s Step) bool {
+	return r.only("active") || s.Verb == VerbFlash && s.Activation != ActivateNone && r.only("active", "staged")
+}
 
 func (r reading) only(states ...string) bool {
 	for _, s := range r {

@@ -145,29 +145,3 @@ func bound[K comparable, V any](m map[K]V) {
 		clear(m)
 	}
 }
-
-// counts counts answers by branch.
-type counts struct {
-	mu sync.Mutex
-	by map[Branch]int64
-}
-
-func (c *counts) add(b Branch) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.by == nil {
-		c.by = map[Branch]int64{}
-	}
-	c.by[b]++
-}
-
-// Counts returns how often each branch was taken since the start.
-func (s *Service) Counts() map[Branch]int64 {
-	s.counts.mu.Lock()
-	defer s.counts.mu.Unlock()
-	out := make(map[Branch]int64, len(s.counts.by))
-	for b, n := range s.counts.by {
-		out[b] = n
-	}
-	return out
-}

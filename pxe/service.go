@@ -214,6 +214,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	}
 	g.Go(func() error { return s.serveHTTP(ctx) })
+	g.Go(func() error { return s.tell(ctx) })
 	s.log.Info("network boot is served", "mode", s.cfg.Policy.Mode, "addrs", s.Addrs(), "scopes", len(s.cfg.Scopes))
 	return g.Wait()
 }

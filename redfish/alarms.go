@@ -36,7 +36,8 @@ type Alarm struct {
 // Alarms reads what a safety watch must know: leaks, over-temperature, failed
 // power supplies, and whether the tray would cut its own power on a leak. No
 // alarm means that every such sensor the service has was read and is fine; one
-// that does not answer is an alarm of kind blind. The parts of the tree that do
+// that does not answer is an alarm of kind blind (an entry of the older Thermal
+// list without a reading is an empty place, and none). The parts of the tree that do
 // not change are remembered for ten minutes per BMC, so that a poll asks the
 // sensors only. The error says that the BMC as a whole cannot be asked.
 func (b *BMC) Alarms(ctx context.Context) ([]Alarm, error) {

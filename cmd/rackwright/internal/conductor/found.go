@@ -106,7 +106,8 @@ func unread(o inventory.Observation, want []inventory.Component) []string {
 
 // judgeLeaks: a leak, or a leak sensor that does not answer, keeps a tray off.
 // A cut-off policy that is switched off is no leak; it is said, because the
-// tray's own reaction is what comes first (lifecycle.md §11).
+// tray's own reaction is what comes first (lifecycle.md §11), and so is every
+// other alarm: no gate is about it, and nobody may overlook it.
 func judgeLeaks(alarms []redfish.Alarm) found {
 	var bad, said []string
 	for _, a := range alarms {
@@ -115,6 +116,8 @@ func judgeLeaks(alarms []redfish.Alarm) found {
 			bad = append(bad, a.Kind+" "+a.Sensor)
 		case a.Kind == redfish.AlarmPolicyOff:
 			said = append(said, "the tray's own power-off on a leak is switched off: "+a.Sensor)
+		default:
+			said = append(said, a.Kind+" "+a.Sensor+": "+a.State)
 		}
 	}
 	if len(bad) > 0 {

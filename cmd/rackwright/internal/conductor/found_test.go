@@ -155,7 +155,9 @@ func TestJudgeLeaks(t *testing.T) {
 		{"a leak", []redfish.Alarm{alarm(redfish.AlarmLeak, "/LeakDetectors/0")}, inventory.ResultFail, true},
 		{"a leak sensor that does not answer", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/LeakDetectors/0", Leak: true}}, inventory.ResultFail, true},
 		{"the way to the leak sensors is cut", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/Chassis/1/ThermalSubsystem", Leak: true}}, inventory.ResultFail, true},
-		{"a temperature sensor that does not answer", []redfish.Alarm{alarm(redfish.AlarmBlind, "/Sensors/Inlet")}, inventory.ResultPass, false},
+		{"a temperature sensor that does not answer", []redfish.Alarm{alarm(redfish.AlarmBlind, "/Sensors/Inlet")}, inventory.ResultPass, true},
+		{"a part that is too hot", []redfish.Alarm{alarm(redfish.AlarmHot, "/Sensors/GPU_0")}, inventory.ResultPass, true},
+		{"a supply that failed", []redfish.Alarm{alarm(redfish.AlarmPower, "/PowerSupplies/0")}, inventory.ResultPass, true},
 		{"the tray would not cut its power", []redfish.Alarm{alarm(redfish.AlarmPolicyOff, "/Policies/Leak")}, inventory.ResultPass, true},
 	} {
 		if got := judgeLeaks(x.alarms); got.result != x.want || (got.detail != "") != x.said {
