@@ -59,7 +59,7 @@ func (d *device) Installed(context.Context) ([]inventory.Component, error) {
 	for slot, v := range d.active {
 		c := item(slot, v)
 		if s := d.staged[slot]; s != "" {
-			c.Facts = map[string]string{FactStaged: s}
+			c.Facts = map[string]string{inventory.FactStaged: s}
 		}
 		out = append(out, c)
 	}

@@ -121,7 +121,7 @@ func TestPlanSteps(t *testing.T) {
 
 func TestPlanStagedNeedsOnlyActivation(t *testing.T) {
 	c := item("FW_BMC_0", "1.0")
-	c.Facts = map[string]string{FactStaged: "2.0"}
+	c.Facts = map[string]string{inventory.FactStaged: "2.0"}
 	p, err := NewPlan(baseline(t), "n1", node(c))
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestPlanStagedNeedsOnlyActivation(t *testing.T) {
 // TestPlanRefusesStagedForEver: what is staged and never activated would stay so.
 func TestPlanRefusesStagedForEver(t *testing.T) {
 	c := item("FW_BMC_0", "1.0")
-	c.Facts = map[string]string{FactStaged: "2.0"}
+	c.Facts = map[string]string{inventory.FactStaged: "2.0"}
 	b := baseline(t)
 	b.Wants[slices.IndexFunc(b.Wants, func(w Want) bool { return matchesAny(w.IDs, "FW_BMC_0") })].Activate = ActivateNone
 	if _, err := NewPlan(b, "n1", node(c)); !errors.Is(err, inventory.ErrInvalid) || !strings.Contains(err.Error(), "name the activation") {
@@ -174,7 +174,7 @@ func TestVerifyEveryInstance(t *testing.T) {
 		t.Fatalf("mismatches on a good node: %v", m)
 	}
 	staged := item("HGX_FW_GPU_7", "97.00.6C.00.03")
-	staged.Facts = map[string]string{FactStaged: "97.00.72.00.00"}
+	staged.Facts = map[string]string{inventory.FactStaged: "97.00.72.00.00"}
 	cases := map[string]inventory.Component{"old": item("FW_BMC_0", "1.0"), "other": item("FW_BMC_0", "7"), "staged": staged}
 	for state, c := range cases {
 		if m := Verify(p, node(c)); len(m) != 1 || m[0].State != state {

@@ -68,7 +68,7 @@ func (p *Plan) judge(w Want, c inventory.Component) (verdict, error) {
 		p.skip(c.Key, SkipSame, "%s already runs %s", c.Slot, target.Text)
 		return instanceSame, nil
 	}
-	if staged := c.Facts[FactStaged]; staged != "" && normalise(w.Normalise, staged) == want {
+	if staged := c.Facts[inventory.FactStaged]; staged != "" && normalise(w.Normalise, staged) == want {
 		if w.Activate == ActivateNone {
 			return instanceBehind, fmt.Errorf("%s has %s staged, and the baseline says that nothing activates it: name the activation in the baseline", c.Slot, target.Text)
 		}
@@ -90,9 +90,6 @@ func (p *Plan) judge(w Want, c inventory.Component) (verdict, error) {
 	}
 	return instanceBehind, nil
 }
-
-// FactStaged is the component fact that names a staged, not yet active version.
-const FactStaged = "staged_version"
 
 func (p *Plan) flash(w Want, behind []inventory.Component, d *draft) {
 	groups := [][]inventory.Component{behind}

@@ -13,7 +13,7 @@ import (
 // action; none retries a write or sleeps. firmware/oob implements it over Redfish.
 type Updater interface {
 	// Installed reads the firmware inventory anew: every instance, with
-	// FactStaged where a version waits for activation.
+	// inventory.FactStaged where a version waits for activation.
 	Installed(context.Context) ([]inventory.Component, error)
 	// State reads what else is going on.
 	State(context.Context) (State, error)

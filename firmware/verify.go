@@ -50,7 +50,7 @@ func stateOf(w Want, target Version, c inventory.Component) string {
 	if have == want {
 		return "active"
 	}
-	if normalise(w.Normalise, c.Facts[FactStaged]) == want {
+	if normalise(w.Normalise, c.Facts[inventory.FactStaged]) == want {
 		return "staged"
 	}
 	for _, v := range w.Versions {

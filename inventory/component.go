@@ -105,6 +105,10 @@ type Hint struct {
 	Boot string `json:"boot,omitempty"`
 }
 
+// FactStaged is the fact of a firmware component that names a staged, not yet
+// active version.
+const FactStaged = "staged_version"
+
 // Sighting is an unknown machine that spoke to us.
 type Sighting struct {
 	Hint

@@ -169,12 +169,10 @@ func (b *BMC) orderBoot(ctx context.Context, op string, s *systemDoc, target Boo
 }
 
 // bootsFrom reads a UEFI device path (UEFI 2.10 §10.3): MAC(…)/IPv4(…) is a
-// network boot, with Uri(…) at its end an HTTP boot. USB( before MAC( is the
-// BMC's own link to the host, never a boot port.
+// network boot, with Uri(…) at its end an HTTP boot; see [usbBefore].
 func bootsFrom(path string, target BootTarget) bool {
 	path = strings.ToLower(path)
-	at := strings.Index(path, "mac(")
-	net := at >= 0 && !strings.Contains(path[:at], "usb(")
+	net := strings.Contains(path, "mac(") && !usbBefore(path)
 	uri := strings.Contains(path, "uri(")
 	switch target {
 	case BootPxe:

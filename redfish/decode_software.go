@@ -9,10 +9,6 @@ import (
 	"github.com/rackwright/rackwright/inventory"
 )
 
-// factStaged names a version that is written and not yet active; the word is
-// the firmware room's.
-const factStaged = "staged_version"
-
 // softwareSlots is what NVIDIA says of the two images of one part, and what
 // SoftwareInventory v1.13 says of a staged one. gofish v0.20.0 has neither.
 type softwareSlots struct {
@@ -50,7 +46,7 @@ func (c *collector) firmware(r *resource) {
 	if err := json.Unmarshal(r.body, &s); err == nil { // OEM of another shape says nothing
 		slot := s.Oem.Nvidia.InactiveFirmwareSlot
 		if state := text(slot.FirmwareState); state != "" && state != "Inactive" && state != "Activated" && state != "Backup" {
-			p.fact(factStaged, text(slot.Version))
+			p.fact(inventory.FactStaged, text(slot.Version))
 		}
 		if text(s.Staged) == "true" {
 			p.fact("staged_for", strings.TrimSuffix(id, "_Staged"))
@@ -78,7 +74,7 @@ func (c *collector) stage(base string, staged part) bool {
 	for i := range c.parts {
 		p := &c.parts[i]
 		if p.kind == inventory.KindFirmware && p.id == base {
-			p.fact(factStaged, staged.firmware)
+			p.fact(inventory.FactStaged, staged.firmware)
 			return true
 		}
 	}

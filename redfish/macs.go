@@ -148,8 +148,11 @@ func bootMAC(r *resource) []hostMAC {
 	return []hostMAC{m}
 }
 
+// usbBefore: USB( before MAC( in a UEFI device path is the BMC's own link to the
+// host.
 func usbBefore(path string) bool {
-	mac, usb := strings.Index(path, "MAC("), strings.Index(strings.ToUpper(path), "USB(")
+	path = strings.ToUpper(path)
+	mac, usb := strings.Index(path, "MAC("), strings.Index(path, "USB(")
 	return usb >= 0 && (mac < 0 || usb < mac)
 }
 

@@ -115,7 +115,7 @@ func TestObserveFirmware(t *testing.T) {
 	var got []string
 	for _, c := range o.Components {
 		if c.Kind == inventory.KindFirmware {
-			got = append(got, c.Slot+"|"+c.Firmware+"|"+c.Facts[factStaged]+"|"+string(c.State))
+			got = append(got, c.Slot+"|"+c.Firmware+"|"+c.Facts[inventory.FactStaged]+"|"+string(c.State))
 		}
 	}
 	want := []string{"BMC|  1.0 ||present", "GPU_0|97.1|97.2|present", "Gone|5||absent", "NIC|28.1|28.2|present"}

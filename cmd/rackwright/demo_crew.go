@@ -23,6 +23,7 @@ type crew struct {
 	server                     *server.Server
 	baselines                  []string        // names, for the bring-up
 	started                    bool            // the bring-up was asked for
+	pace                       time.Duration   // how long this rack may pause; see told
 	waived                     map[string]bool // what two people let pass
 	tokens                     []string
 	image                      inventory.Digest // of real machines
@@ -168,7 +169,7 @@ func (c *crew) settled(d api.RackDetail) bool {
 		if n.ID == "" || lifecycle.Rank(n.Milestone) >= lifecycle.Rank(inventory.NodeBurnedIn) || lifecycle.Rank(n.Milestone) < 0 {
 			continue
 		}
-		if n.Operation != nil || time.Since(n.Since) < stillFor/2 {
+		if n.Operation != nil || time.Since(n.Since) < c.pace/2 {
 			return false
 		}
 	}

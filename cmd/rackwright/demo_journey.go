@@ -47,6 +47,7 @@ func (a *app) journey(ctx context.Context, s *stage, o demoOptions) error {
 			return err
 		}
 		told.changes(d)
+		s.crew.pace = told.pause()
 		if d.Milestone == inventory.RackHandedOver {
 			a.leftOut(d)
 			break
@@ -117,7 +118,7 @@ type told struct {
 	last time.Time     // of the newest change, or of a running operation
 	slow time.Duration // the longest pause before a change
 	rack inventory.RackMilestone
-	node map[string]string
+	node map[string]string // by slot: where it stands, and what it waits for
 	find map[inventory.FindingID]bool
 }
 
@@ -132,8 +133,11 @@ func (t *told) still(d api.RackDetail) bool {
 			t.last = time.Now()
 		}
 	}
-	return time.Since(t.last) > max(stillFor, stillTimes*t.slow)
+	return time.Since(t.last) > t.pause()
 }
+
+// pause is how long a rack may pause without standing still.
+func (t *told) pause() time.Duration { return max(stillFor, stillTimes*t.slow) }
 
 func (t *told) changed() {
 	t.slow, t.last = max(t.slow, time.Since(t.last)), time.Now()
@@ -153,6 +157,10 @@ func (t *told) changes(d api.RackDetail) {
 				now += " (do not power off)"
 			}
 		}
+		if w := s.Slot.Path + " waits"; t.node[w] != s.Node.Waits { // who must act has changed: something was looked at
+			t.node[w] = s.Node.Waits
+			t.changed()
+		}
 		if t.node[s.Slot.Path] != now {
 			t.node[s.Slot.Path] = now
 			t.changed()
@@ -168,6 +176,7 @@ func (t *told) changes(d api.RackDetail) {
 	for _, f := range d.Findings {
 		if !t.find[f.ID] {
 			t.find[f.ID] = true
+			t.changed()
 			t.a.say("%s: finding %s, %s: %s", place(d, f), f.Kind, f.Owner, inventory.Sentence(f.Fix, f.Args))
 		}
 	}

@@ -196,3 +196,12 @@ func (t *table) file(c map[string]string, o origin) {
 			size: c["size_mib"], note: c["note"], macs: strings.Fields(c["mac"])})
 	}
 }
+
+// unprotect takes off the apostrophe that spreadsheets put before text that would
+// be a formula.
+func unprotect(cell string) string {
+	if len(cell) > 1 && cell[0] == '\'' && strings.ContainsRune("=+-@'", rune(cell[1])) {
+		return cell[1:]
+	}
+	return cell
+}

@@ -22,20 +22,6 @@ func EventOf(f inventory.FindingKind, k inventory.Kind) inventory.EventKind {
 	return ""
 }
 
-// Invalidate is where a node falls back to when a reading opens a finding of
-// this kind about a part of this class; the node's own milestone when nothing falls.
-func Invalidate(n inventory.Node, f inventory.FindingKind, k inventory.Kind) inventory.Milestone {
-	e := EventOf(f, k)
-	if e == "" {
-		return n.Milestone
-	}
-	to, err := Next(n, e)
-	if err != nil {
-		return n.Milestone
-	}
-	return to
-}
-
 // Voids lists the gates whose evidence is void once a node has fallen back to
 // a milestone: every gate of a later one.
 func Voids(to inventory.Milestone) []inventory.Gate {
