@@ -5,6 +5,7 @@ var conductorMessages = map[string]string{
 	"conductor.over_budget":    "Look at {0}: {1} has taken longer than {2}. Do not power it off during a flash.",
 	"conductor.unreachable":    "Check power and management cable of {0}: its BMC does not answer. {1}",
 	"conductor.ask":            "Start {1} for {0}: nobody has asked for it yet.",
+	"conductor.hold":           "Lift hold {1} of {0} when its reason is gone: {2}",
 	"conductor.held":           "Lift what holds {0} first: {1}",
 	"conductor.no_plan":        "Make a firmware plan for {0} first. {1}",
 	"conductor.triage":         "Look at {0}: {1}. A person decides: rackwright repair, or rackwright return, with a reason.",

@@ -118,8 +118,8 @@ func judgeSensor(r *resource) []Alarm {
 		if !strings.Contains(r.id, "Leak") || state == "Armed" {
 			return nil
 		}
-		if state == "" {
-			return []Alarm{{Kind: AlarmBlind, Sensor: r.id, State: "AlarmState is missing", Leak: true}}
+		if state != "Triggered" { // "Disarmed" and the like: a leak is not said, and dry neither
+			return []Alarm{{Kind: AlarmBlind, Sensor: r.id, State: "AlarmState " + strconv.Quote(state), Leak: true}}
 		}
 		return []Alarm{{Kind: AlarmLeak, Sensor: r.id, State: state, Latched: r.at("AutomaticReArm") != "true"}}
 	case "NvidiaPolicy":

@@ -71,6 +71,7 @@ func TestAlarms(t *testing.T) {
 		"detector that does not answer": {cooled("!boom"), []string{"blind L0"}},
 		"detector of another type":      {cooled(res("/x", "Sensor", "")), []string{"blind L0"}},
 		"cray quiet":                    {cray("Armed"), nil},
+		"cray disarmed":                 {cray("Disarmed"), []string{"blind CabinetLeakDetected"}},
 		"cray leak":                     {cray("Triggered"), []string{"leak CabinetLeakDetected"}},
 		"cut-off armed":                 {policy(true), nil},
 		"cut-off off":                   {policy(false), []string{"leak-cut-off LeakDetectionPolicy"}},

@@ -37,7 +37,7 @@ func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnS
 		op.Detail = strings.TrimSpace(fmt.Sprintf("waiting for the agent, boot %d of %d. %s", boot, bootTries, why))
 		return keep(op, s, m.Poll)
 	case bootGivenUp:
-		return m.judge(ctx, t, op, strings.TrimSpace(fmt.Sprintf("no agent spoke in %d boots. %s", boot, why)))
+		return m.judge(ctx, t, op, strings.TrimSuffix(strings.TrimSpace(fmt.Sprintf("no agent spoke in %d boots. %s", boot, why)), "."))
 	case bootSpared:
 		s.Spared++
 		op.Deadline = op.Deadline.Add(m.Boot)

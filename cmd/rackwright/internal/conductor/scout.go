@@ -103,7 +103,7 @@ func (s *Scout) Look(ctx context.Context) (int, error) {
 // bound are the keys of the BMCs that nodes have.
 func (s *Scout) bound(ctx context.Context) (map[inventory.Digest]bool, error) {
 	out := map[inventory.Digest]bool{}
-	for n, err := range s.Store.Select(ctx, inventory.Selector{}) {
+	for n, err := range s.Store.Select(ctx, inventory.Selector{All: true}) {
 		if err != nil {
 			return nil, err
 		}

@@ -25,9 +25,9 @@ type sighted struct {
 	err  error
 }
 
-func (s *sighted) Select(context.Context, inventory.Selector) iter.Seq2[inventory.Node, error] {
+func (s *sighted) Select(_ context.Context, sel inventory.Selector) iter.Seq2[inventory.Node, error] {
 	return func(yield func(inventory.Node, error) bool) {
-		_ = yield(inventory.Node{ID: "unbound"}, nil) && yield(inventory.Node{ID: "bound", BMC: inventory.Endpoint{Pin: s.pin}}, s.err)
+		_ = sel.All && yield(inventory.Node{ID: "unbound"}, nil) && yield(inventory.Node{ID: "bound", BMC: inventory.Endpoint{Pin: s.pin}}, s.err)
 	}
 }
 

@@ -2,7 +2,9 @@ package conductor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -109,7 +111,20 @@ func forbidden(t Turn, op inventory.OpKind) (inventory.Blocker, bool) {
 	if err == nil {
 		return inventory.Blocker{}, false
 	}
-	return inventory.Blocker{Subject: t.Subject(), Owner: inventory.OwnerTechnician, Fix: "conductor.held", Args: []string{t.Node.Address, err.Error()}}, true
+	return held(t, err), true
+}
+
+// held says what holds a node, to those who may lift it.
+func held(t Turn, err error) inventory.Blocker {
+	var e *inventory.HeldError
+	if !errors.As(err, &e) || e.Hold == nil {
+		return blocker(t, "", inventory.OwnerTechnician, "conductor.held", t.Node.Address, err.Error())
+	}
+	owner := inventory.OwnerTechnician
+	if roles, _ := lifecycle.LiftRoles(e.Hold.Name); slices.Contains(roles, inventory.RoleFacilities) {
+		owner = inventory.OwnerFacilities
+	}
+	return blocker(t, "", owner, "conductor.hold", t.Node.Address, string(e.Hold.Name), e.Hold.Reason)
 }
 
 // forbiddenRequest is forbidden for one request: switching off is what most
@@ -131,7 +146,7 @@ func forbiddenRequest(t Turn, req inventory.Request) (inventory.Blocker, bool) {
 	if err == nil {
 		return inventory.Blocker{}, false
 	}
-	return blocker(t, "", inventory.OwnerTechnician, "conductor.held", t.Node.Address, err.Error()), true
+	return held(t, err), true
 }
 
 // wanted: somebody asked for this operation on this subject, or for all of it.

@@ -75,6 +75,7 @@ type Redfish struct {
 	Quiet    time.Duration `mapstructure:"quiet"`    // a reset of unknown outcome that left no trace within this never began
 	PerBMC   int           `mapstructure:"per_bmc"`  // requests in flight per BMC, one of them writing
 	Networks []string      `mapstructure:"networks"` // where BMCs may be; empty: anywhere
+	Watch    time.Duration `mapstructure:"watch"`    // how often leak sensors are read between sweeps
 	Look     time.Duration `mapstructure:"look"`     // how often networks are searched for BMCs that no node has; 0: never; one of more than 65,536 addresses by SSDP only
 }
 
@@ -101,7 +102,7 @@ func Default() Config {
 		Conductor: Conductor{Parallel: 32, Lease: time.Minute, Grace: 15 * time.Second, Poll: time.Second, Cut: 45 * time.Second, Renew: 15 * time.Second,
 			Margin: 30 * time.Second, Backoff: 2 * time.Second, Longest: time.Minute, Settle: 10 * time.Second},
 		Firmware: Firmware{Quiet: 15 * time.Minute},
-		Redfish:  Redfish{Again: time.Minute, Quiet: 30 * time.Second, PerBMC: 2, Look: 15 * time.Minute},
+		Redfish:  Redfish{Again: time.Minute, Quiet: 30 * time.Second, PerBMC: 2, Look: 15 * time.Minute, Watch: 30 * time.Second},
 		BurnIn:   BurnIn{Plan: "x86", Image: "burnin", Heartbeat: 5 * time.Minute, Boot: 20 * time.Minute},
 		Log:      Log{Level: "info", Format: "text"}}
 }

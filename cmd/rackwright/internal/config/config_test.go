@@ -41,7 +41,7 @@ func TestRhythm(t *testing.T) {
 		"conductor.renew": {c.Conductor.Renew, 15 * time.Second}, "conductor.margin": {c.Conductor.Margin, 30 * time.Second},
 		"conductor.backoff": {c.Conductor.Backoff, 2 * time.Second}, "conductor.longest": {c.Conductor.Longest, time.Minute},
 		"conductor.settle": {c.Conductor.Settle, 10 * time.Second}, "firmware.quiet": {c.Firmware.Quiet, 15 * time.Minute},
-		"redfish.quiet": {c.Redfish.Quiet, 30 * time.Second}, "redfish.again": {c.Redfish.Again, time.Minute}, "redfish.look": {c.Redfish.Look, 15 * time.Minute},
+		"redfish.quiet": {c.Redfish.Quiet, 30 * time.Second}, "redfish.again": {c.Redfish.Again, time.Minute}, "redfish.look": {c.Redfish.Look, 15 * time.Minute}, "redfish.watch": {c.Redfish.Watch, 30 * time.Second},
 		"burnin.heartbeat": {c.BurnIn.Heartbeat, 5 * time.Minute}, "burnin.boot": {c.BurnIn.Boot, 20 * time.Minute},
 	} {
 		if d[0] != d[1] {

@@ -162,7 +162,7 @@ func (c Config) times() []error {
 	var out []error
 	for key, d := range map[string]time.Duration{"conductor.lease": c.Conductor.Lease, "conductor.poll": c.Conductor.Poll, "conductor.cut": c.Conductor.Cut,
 		"conductor.renew": c.Conductor.Renew, "conductor.backoff": c.Conductor.Backoff, "conductor.settle": c.Conductor.Settle, "firmware.quiet": c.Firmware.Quiet,
-		"redfish.again": c.Redfish.Again, "redfish.quiet": c.Redfish.Quiet, "burnin.heartbeat": c.BurnIn.Heartbeat, "burnin.boot": c.BurnIn.Boot} {
+		"redfish.again": c.Redfish.Again, "redfish.quiet": c.Redfish.Quiet, "redfish.watch": c.Redfish.Watch, "burnin.heartbeat": c.BurnIn.Heartbeat, "burnin.boot": c.BurnIn.Boot} {
 		if d <= 0 {
 			out = append(out, fmt.Errorf("%s: %s: write a time such as 30s", key, d))
 		}

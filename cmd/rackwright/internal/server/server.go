@@ -46,6 +46,7 @@ type Server struct {
 	catalogue *images.Catalogue
 	conductor *conductor.Conductor
 	dialer    *redfish.Dialer
+	safety    *conductor.Safety
 	scout     *conductor.Scout // nil: no networks are named
 	api       *api.Service
 	cert      tls.Certificate
@@ -193,6 +194,7 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		})
 	}
+	beside.Go(func() { s.safety.Run(ctx) })
 	if s.scout != nil {
 		beside.Go(func() { s.scout.Run(ctx) })
 	}

@@ -27,11 +27,12 @@ const (
 	FaultOldGPU      FaultKind = "old-gpu-firmware"
 	FaultTaskLost    FaultKind = "task-lost" // the BMC resets itself in the update and forgets the task; the bank was written
 	FaultMemory      FaultKind = "memory"    // the memory test finds a miscompare
+	FaultLeak        FaultKind = "leak"      // a cold plate leaks once the machine has booted its image
 )
 
 // FaultKinds lists them, for flags and help.
 func FaultKinds() []FaultKind {
-	return []FaultKind{FaultMissingDIMM, FaultSwapped, FaultOldGPU, FaultTaskLost, FaultMemory}
+	return []FaultKind{FaultMissingDIMM, FaultSwapped, FaultOldGPU, FaultTaskLost, FaultMemory, FaultLeak}
 }
 
 // Versions of the simulated GPU firmware.
@@ -40,6 +41,9 @@ const (
 	OldGPUVersion = "96.00.68.00.01"
 	gpuFirmware   = "HGX_FW_GPU_SXM_"
 )
+
+// leakDetector is the detector that FaultLeak wets.
+const leakDetector = "Chassis_0_LeakDetector_0_ColdPlate"
 
 // lostAt is the percentage at which a task is lost with the BMC's reset.
 const lostAt = 60
@@ -94,6 +98,9 @@ func (u *Unit) hurt(f Fault, l Layout, machine map[string][]simagent.Fault) erro
 		}
 	case FaultMemory:
 		machine[u.Slot] = append(machine[u.Slot], simagent.FaultMemory)
+	case FaultLeak:
+		u.Spec.Leaks = []string{leakDetector}
+		u.leaks = true
 	default:
 		return fmt.Errorf("unknown fault %q: use one of %v: %w", f.Kind, FaultKinds(), inventory.ErrInvalid)
 	}

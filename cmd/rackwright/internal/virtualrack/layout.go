@@ -13,6 +13,8 @@ type Unit struct {
 	Slot    string
 	Profile string // of bmcsim
 	Spec    bmcsim.Spec
+
+	leaks bool // as delivered: see FaultLeak
 }
 
 // Layout is a rack as ordered.
