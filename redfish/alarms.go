@@ -39,10 +39,11 @@ type Alarm struct {
 // that does not answer is an alarm of kind blind (an entry of the older Thermal
 // list without a reading is an empty place, and none). The parts of the tree that do
 // not change are remembered for ten minutes per BMC, so that a poll asks the
-// sensors only. The error says that the BMC as a whole cannot be asked.
+// sensors only. The error says that the BMC as a whole cannot be asked; what was
+// read before it is returned beside it.
 func (b *BMC) Alarms(ctx context.Context) ([]Alarm, error) {
 	t, err := walkBy(ctx, b.broker.alarms.over(b), alarmLinks)
-	if err != nil {
+	if t == nil {
 		return nil, err
 	}
 	list := alarmsOf(t)
@@ -52,7 +53,7 @@ func (b *BMC) Alarms(ctx context.Context) ([]Alarm, error) {
 			break
 		}
 	}
-	return list, nil
+	return list, err
 }
 
 // Classes of alarm sensors; here they stand where component classes do in the

@@ -26,6 +26,8 @@ type Discovery struct {
 	Port uint16 // default 443
 	Rate int    // new connections per second, default and at most 200
 	Open int    // connections at once, default and at most 256
+	// Skip names addresses that are not asked: a BMC that is known has no use for it.
+	Skip func(netip.AddrPort) bool
 }
 
 // Scan asks every host address of the prefixes who it is (see [Probe]) and
@@ -71,6 +73,9 @@ func (d Discovery) scan(ctx context.Context, prefixes []netip.Prefix, found chan
 		port = 443
 	}
 	for addr := range hosts(prefixes) {
+		if d.Skip != nil && d.Skip(netip.AddrPortFrom(addr, port)) {
+			continue
+		}
 		if pace.Wait(ctx) != nil {
 			return
 		}

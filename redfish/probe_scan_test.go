@@ -54,6 +54,12 @@ func TestScan(t *testing.T) {
 	if c := r.sim.Counters(); c.Requests != 1 {
 		t.Errorf("%d requests for two mentions of one subnet", c.Requests)
 	}
+	for root, err := range (Discovery{Port: at.Port(), Skip: func(a netip.AddrPort) bool { return a == at }}).Scan(soon(t), []netip.Prefix{prefix}) {
+		t.Errorf("skipped, and it found %+v %v", root, err)
+	}
+	if c := r.sim.Counters(); c.Requests != 1 {
+		t.Errorf("%d requests after one that was to be skipped", c.Requests)
+	}
 	for _, err := range (Discovery{}).Scan(soon(t), []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}) {
 		if !errors.Is(err, inventory.ErrInvalid) {
 			t.Errorf("a /8: %v", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +22,8 @@ import (
 // Safety watches for leaks between the readings that gates ask for. A tray that
 // leaks is powered off first and latched then; two of them latch their rack. It
 // is the second line: the tray's own cut-off and the building's come first
-// (lifecycle.md §11). It asks no lock, no hold and no abort class.
+// (lifecycle.md §11). It asks no lock, no hold and no abort class; but an upload
+// has the one place to write, and power-off waits until the latch has ended it.
 type Safety struct {
 	Store SafetyStore
 	Open  func(context.Context, inventory.Endpoint) (Watched, error)
@@ -30,7 +32,14 @@ type Safety struct {
 
 	mu    sync.Mutex
 	known []inventory.Node               // of the last time that the record could be read
-	blind map[inventory.NodeID]time.Time // since when a BMC does not answer; zero: it was said
+	blind map[inventory.NodeID]time.Time // since when a BMC cannot be read; zero: it was said
+	owed  map[inventory.NodeID]owed      // latches that the record has not taken yet
+}
+
+// owed is a latch to file.
+type owed struct {
+	node   inventory.Node
+	reason string
 }
 
 // SafetyStore is what the watch reads and writes.
@@ -61,6 +70,7 @@ const (
 	watchAtOnce  = 16
 	watchAnswer  = time.Minute      // for one BMC
 	watchBlind   = 5 * time.Minute  // a flash or reset may silence a BMC for so long
+	watchRepeat  = 10 * time.Second // for a second reading
 	watchSend    = 15 * time.Second // for a power-off to leave
 	watchConfirm = 10 * time.Second // for a host to be off
 )
@@ -82,6 +92,7 @@ func (s *Safety) Run(ctx context.Context) {
 // Look looks at every BMC once.
 func (s *Safety) Look(ctx context.Context) {
 	ctx = inventory.WithCause(ctx, inventory.Cause{Via: "safety"})
+	s.settle(ctx)
 	var mu sync.Mutex
 	wet := map[inventory.RackID][]string{}
 	var all errgroup.Group
@@ -123,18 +134,14 @@ func (s *Safety) nodes(ctx context.Context) []inventory.Node {
 	return out
 }
 
-// watched: its BMC has answered, is not the customer's, and its password is
-// settled: a second login while it changes would lock the BMC. What leaks falls
-// back behind secured and is watched on.
+// watched: its BMC has answered, is not the customer's, and opens with its own
+// sealed secret: a login with another one while the password changes, or while
+// nobody knows which is on it, would lock the BMC.
 func watched(n inventory.Node) bool {
-	rank := lifecycle.Rank(n.Milestone) // below 0: beside the way, in triage or repair
-	switch {
-	case n.BMC.Pin == "", n.Milestone == inventory.NodeHandedOver, n.Milestone == inventory.NodeRetired,
-		lifecycle.May(inventory.NodeSubject(n.ID), n.Holds, lifecycle.UseBMC) != nil,
-		n.Operation != nil && n.Operation.Kind == inventory.OpSecure:
-		return false
-	}
-	return rank < 0 || rank >= lifecycle.Rank(inventory.NodeSecured) || n.Held(inventory.HoldSafetyLatch)
+	return n.BMC.Pin != "" && n.BMC.Credential == credentialOf(n.BMC.Pin) &&
+		n.Milestone != inventory.NodeHandedOver && n.Milestone != inventory.NodeRetired &&
+		lifecycle.May(inventory.NodeSubject(n.ID), n.Holds, lifecycle.UseBMC) == nil &&
+		(n.Operation == nil || n.Operation.Kind != inventory.OpSecure)
 }
 
 // look reports whether a node leaks, and has acted on it then.
@@ -153,30 +160,64 @@ func (s *Safety) look(ctx context.Context, n inventory.Node) bool {
 	}
 	defer bmc.Close()
 	leaks, err := leaking(ctx, bmc)
-	if err != nil {
-		s.unseen(ctx, n, err)
-		return false
-	}
-	s.mu.Lock()
-	delete(s.blind, n.ID)
-	s.mu.Unlock()
 	if len(leaks) == 0 {
+		s.dry(ctx, n, err)
 		return false
 	}
-	again, err := leaking(ctx, bmc) // one reading may be a glitch; one that cannot be repeated is believed
+	repeat, done := context.WithTimeout(ctx, watchRepeat)
+	again, err := leaking(repeat, bmc) // one reading may be a glitch; one that cannot be repeated is believed
+	done()
 	if err == nil && len(again) == 0 {
 		s.Log.Warn("a leak was read once and not again", "node", n.Address, "sensor", strings.Join(leaks, ", "))
 		return false
 	}
-	said := strings.Join(leaks, ", ") + "; " + s.powerOff(ctx, bmc)
+	act := context.WithoutCancel(ctx) // neither the time of the reading nor the end of this process stops what must be done now
+	said := strings.Join(leaks, ", ") + "; " + s.powerOff(act, bmc)
 	s.Log.Error("LEAK", "node", n.Address, "sensor", said)
-	if n.Held(inventory.HoldSafetyLatch) {
-		return true
-	}
-	if err := s.Store.Hold(ctx, inventory.NodeSubject(n.ID), inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: "leak: " + said}); err != nil {
-		s.Log.Error("a leak could not be recorded; it is tried again", "node", n.Address, "err", err)
+	if !n.Held(inventory.HoldSafetyLatch) {
+		s.latch(act, n, "leak: "+said)
 	}
 	return true
+}
+
+// latch files what was done; what the record does not take now it takes later,
+// whatever the sensor says then.
+func (s *Safety) latch(ctx context.Context, n inventory.Node, reason string) {
+	ctx, cancel := context.WithTimeout(ctx, watchSend)
+	defer cancel()
+	err := s.Store.Hold(ctx, inventory.NodeSubject(n.ID), inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: reason})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.owed, n.ID)
+		return
+	}
+	s.Log.Error("a leak could not be recorded; it is tried again at the next look", "node", n.Address, "err", err)
+	if s.owed == nil {
+		s.owed = map[inventory.NodeID]owed{}
+	}
+	s.owed[n.ID] = owed{n, reason}
+}
+
+// settle files what the record did not take before.
+func (s *Safety) settle(ctx context.Context) {
+	s.mu.Lock()
+	list := slices.Collect(maps.Values(s.owed))
+	s.mu.Unlock()
+	for _, o := range list {
+		s.latch(ctx, o.node, o.reason)
+	}
+}
+
+// dry: no leak was read. An error, if any, says why that is no proof.
+func (s *Safety) dry(ctx context.Context, n inventory.Node, err error) {
+	if err != nil {
+		s.unseen(ctx, n, err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.blind, n.ID)
 }
 
 // leaking names the detectors that report a leak.
@@ -184,6 +225,9 @@ func leaking(ctx context.Context, bmc Watched) ([]string, error) {
 	alarms, err := bmc.Alarms(ctx)
 	var out []string
 	for _, a := range alarms {
+		if a.Kind == redfish.AlarmBlind && a.Leak && err == nil {
+			err = fmt.Errorf("%w: %s: %s", redfish.ErrUnreachable, a.Sensor, a.State)
+		}
 		if a.Kind == redfish.AlarmLeak {
 			text := a.Sensor + " " + a.State
 			if a.Latched {
@@ -200,14 +244,13 @@ func (s *Safety) powerOff(ctx context.Context, bmc Watched) string {
 	brief, cancel := context.WithTimeout(ctx, watchSend) // an upload may have the one place to write; the latch ends it, and the next look finds it free
 	defer cancel()
 	err := bmc.SetPower(brief, redfish.ActionForceOff)
-	if errors.Is(err, redfish.ErrUnsupported) {
-		return "it has no host to power off: cut its supply at the shelf or outlet"
-	}
 	for end := time.Now().Add(watchConfirm); ; time.Sleep(watchConfirm / 40) {
 		state, perr := bmc.Power(ctx)
 		switch {
 		case perr == nil && state == redfish.PowerOff:
 			return "its host is off"
+		case errors.Is(err, redfish.ErrUnsupported) && errors.Is(perr, redfish.ErrUnsupported):
+			return "no host here can be powered off: cut its supply at the shelf or outlet"
 		case time.Now().After(end) || ctx.Err() != nil:
 			return fmt.Sprintf("its host is NOT off (%s): cut its supply at the shelf or outlet", errors.Join(err, perr, fmt.Errorf("power state %q", state)))
 		}
@@ -239,7 +282,7 @@ func (s *Safety) unseen(ctx context.Context, n inventory.Node, err error) {
 	case !ok:
 		s.blind[n.ID] = time.Now()
 	case !since.IsZero() && time.Since(since) > watchBlind:
-		s.Log.Warn("no leak sensor of this node is watched: its BMC does not answer", "node", n.Address, "since", since.UTC().Format(time.RFC3339), "err", err)
+		s.Log.Warn("the leak sensors of this node are not watched: they cannot be read", "node", n.Address, "since", since.UTC().Format(time.RFC3339), "err", err)
 		s.blind[n.ID] = time.Time{}
 	}
 }

@@ -58,11 +58,11 @@ func (k *tank) Rack(context.Context, inventory.RackID) (inventory.Rack, error) {
 	return k.rack, k.away
 }
 
-func (k *tank) Hold(_ context.Context, on inventory.Subject, h inventory.Hold) error {
+func (k *tank) Hold(ctx context.Context, on inventory.Subject, h inventory.Hold) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.away != nil {
-		return k.away
+	if k.away != nil || ctx.Err() != nil {
+		return errors.Join(k.away, ctx.Err())
 	}
 	k.set = append(k.set, fmt.Sprintf("%s %s %s", on.ID, h.Name, h.Reason))
 	if on.Scope == inventory.ScopeRack {
@@ -103,7 +103,8 @@ func wetRack(t *testing.T) (*Safety, *tank, *bmcsim.Fleet, *bytes.Buffer) {
 	k := &tank{rack: inventory.Rack{ID: "r", Name: "A12"}}
 	for _, e := range fleet.Directory() {
 		n := inventory.Node{ID: inventory.NodeID(e.Name), Rack: "r", Address: "A12/" + e.Name, Milestone: inventory.NodeSecured}
-		n.BMC = inventory.Endpoint{Node: n.ID, URL: e.URL, Credential: e.Name, Pin: "sha256:seen"}
+		n.BMC = inventory.Endpoint{Node: n.ID, URL: e.URL, Pin: "sha256:seen"}
+		n.BMC.Credential = credentialOf(n.BMC.Pin)
 		if e.Name != "p01" {
 			n.BMC.System = "System_0"
 		}
@@ -112,7 +113,7 @@ func wetRack(t *testing.T) (*Safety, *tank, *bmcsim.Fleet, *bytes.Buffer) {
 	var log bytes.Buffer
 	s := NewSafety(k, nil, time.Second, slog.New(slog.NewTextHandler(&log, nil)))
 	s.Open = func(ctx context.Context, e inventory.Endpoint) (Watched, error) {
-		e.Pin = "" // the key is not this test's matter
+		e.Pin, e.Credential = "", string(e.Node) // key and secret are not this test's matter
 		return d.Dial(ctx, e, func(context.Context) error { return nil })
 	}
 	return s, k, fleet, &log
@@ -178,6 +179,9 @@ func TestSafetyWithoutRecord(t *testing.T) {
 		t.Fatalf("%d power-offs, holds %q", n, k.set)
 	}
 	k.away = nil
+	if err := c01.SetLeak(c01.Spec().Leaks[1], "OK"); err != nil { // dry again, and the latch is still owed
+		t.Fatal(err)
+	}
 	s.Look(t.Context())
 	if n := c01.Counters().Resets["System_0 ForceOff"]; n != 1 || len(k.set) != 1 {
 		t.Fatalf("%d power-offs, holds %q", n, k.set)
@@ -200,15 +204,19 @@ func TestWatched(t *testing.T) {
 		{"fell back when it leaked", func(n *inventory.Node) {
 			n.Milestone, n.Holds = inventory.NodeDiscovered, []inventory.Hold{{Name: inventory.HoldSafetyLatch}}
 		}, true},
+		{"fell back, latch lifted", func(n *inventory.Node) { n.Milestone = inventory.NodeDiscovered }, true},
 		{"in quarantine", func(n *inventory.Node) { n.Holds = []inventory.Hold{{Name: inventory.HoldQuarantine}} }, true},
 		{"never reached", func(n *inventory.Node) { n.BMC.Pin = "" }, false},
-		{"not secured", func(n *inventory.Node) { n.Milestone = inventory.NodeDiscovered }, false},
+		{"not secured", func(n *inventory.Node) { n.BMC.Credential = "factory/A12/C01" }, false},
+		{"latched while its password changed", func(n *inventory.Node) {
+			n.BMC.Credential, n.Holds = "factory/A12/C01", []inventory.Hold{{Name: inventory.HoldSafetyLatch}}
+		}, false},
 		{"its password changes", func(n *inventory.Node) { n.Operation = &inventory.Operation{Kind: inventory.OpSecure} }, false},
 		{"its password is unknown", func(n *inventory.Node) { n.Holds = []inventory.Hold{{Name: inventory.HoldCredUnknown}} }, false},
 		{"the customer's", func(n *inventory.Node) { n.Milestone = inventory.NodeHandedOver }, false},
 		{"retired", func(n *inventory.Node) { n.Milestone = inventory.NodeRetired }, false},
 	} {
-		n := inventory.Node{ID: "n", Milestone: inventory.NodeSecured, BMC: inventory.Endpoint{Pin: "sha256:x"}}
+		n := inventory.Node{ID: "n", Milestone: inventory.NodeSecured, BMC: inventory.Endpoint{Pin: "sha256:x", Credential: credentialOf("sha256:x")}}
 		c.edit(&n)
 		if got := watched(n); got != c.want {
 			t.Errorf("%s: watched %t", c.name, got)
@@ -221,19 +229,31 @@ type scripted struct {
 	wet   [][]redfish.Alarm
 	err   error
 	power error
+	slow  bool // the second reading hangs
+	cut   bool // it falls silent after the leak was read
 	asked int
 	off   int
 }
 
-func (b *scripted) Alarms(context.Context) ([]redfish.Alarm, error) {
+func (b *scripted) Alarms(ctx context.Context) ([]redfish.Alarm, error) {
 	b.asked++
+	if b.slow && b.asked > 1 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if b.err != nil && b.asked > 1 {
 		return nil, b.err
+	}
+	if b.cut {
+		return b.wet[0], redfish.ErrUnreachable
 	}
 	return b.wet[min(b.asked, len(b.wet))-1], nil
 }
 func (b *scripted) Power(context.Context) (redfish.PowerState, error) { return redfish.PowerOn, nil }
-func (b *scripted) SetPower(context.Context, redfish.PowerAction) error {
+func (b *scripted) SetPower(ctx context.Context, _ redfish.PowerAction) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	b.off++
 	return b.power
 }
@@ -250,15 +270,18 @@ func TestSafetyDoubts(t *testing.T) {
 		says string
 	}{
 		{"blind is no leak here; the gate is about it", &scripted{wet: [][]redfish.Alarm{dry}}, 0, ""},
-		{"read once and not again", &scripted{wet: [][]redfish.Alarm{leak, dry}}, 0, ""},
+		{"read once and not again", &scripted{wet: [][]redfish.Alarm{leak, nil}}, 0, ""},
+		{"blind when it is read again", &scripted{wet: [][]redfish.Alarm{leak, dry}}, 1, "NOT off"},
 		{"cannot be repeated", &scripted{wet: [][]redfish.Alarm{leak}, err: errors.New("away")}, 1, "NOT off"},
+		{"second reading hangs", &scripted{wet: [][]redfish.Alarm{leak}, slow: true}, 1, "NOT off"},
+		{"falls silent after the leak", &scripted{wet: [][]redfish.Alarm{leak}, cut: true}, 1, "NOT off"},
 		{"stays on", &scripted{wet: [][]redfish.Alarm{leak}}, 1, "its host is NOT off (power state \"On\"): cut its supply"},
 		{"refused", &scripted{wet: [][]redfish.Alarm{leak}, power: redfish.ErrBusy}, 1, redfish.ErrBusy.Error()},
-		{"no host", &scripted{wet: [][]redfish.Alarm{leak}, power: redfish.ErrUnsupported}, 1, "/L Critical (stays until it is re-armed); it has no host"},
+		{"refused for good", &scripted{wet: [][]redfish.Alarm{leak}, power: redfish.ErrUnsupported}, 1, "/L Critical (stays until it is re-armed); its host is NOT off ("},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := &tank{nodes: []inventory.Node{{ID: "n", Address: "A12/C01", Milestone: inventory.NodeBurnedIn, BMC: inventory.Endpoint{Pin: "sha256:x"}}}}
+				k := &tank{nodes: []inventory.Node{{ID: "n", Address: "A12/C01", Milestone: inventory.NodeBurnedIn, BMC: inventory.Endpoint{Pin: "sha256:x", Credential: credentialOf("sha256:x")}}}}
 				s := NewSafety(k, nil, time.Second, slog.New(slog.DiscardHandler))
 				s.Open = func(context.Context, inventory.Endpoint) (Watched, error) { return c.bmc, nil }
 				s.Look(t.Context())
@@ -275,7 +298,7 @@ func TestSafetyDoubts(t *testing.T) {
 func TestSafetyBlind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		k := &tank{nodes: []inventory.Node{{ID: "n", Address: "A12/C01", Milestone: inventory.NodeBurnedIn, BMC: inventory.Endpoint{Pin: "sha256:x"}}}}
+		k := &tank{nodes: []inventory.Node{{ID: "n", Address: "A12/C01", Milestone: inventory.NodeBurnedIn, BMC: inventory.Endpoint{Pin: "sha256:x", Credential: credentialOf("sha256:x")}}}}
 		s := NewSafety(k, nil, 30*time.Second, slog.New(slog.NewTextHandler(&log, nil)))
 		away := error(redfish.ErrUnreachable)
 		s.Open = func(context.Context, inventory.Endpoint) (Watched, error) {
@@ -285,7 +308,7 @@ func TestSafetyBlind(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), d)
 			defer cancel()
 			s.Run(ctx)
-			return strings.Count(log.String(), "does not answer")
+			return strings.Count(log.String(), "are not watched")
 		}
 		if n := run(watchBlind); n != 0 {
 			t.Errorf("said after %s: %s", watchBlind, &log)

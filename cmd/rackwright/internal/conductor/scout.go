@@ -20,7 +20,7 @@ type Scout struct {
 	Store    ScoutStore
 	Networks []netip.Prefix // nothing outside is asked
 	Every    time.Duration
-	Scan     func(context.Context, []netip.Prefix) iter.Seq2[redfish.Root, error]
+	Scan     func(context.Context, []netip.Prefix, func(netip.AddrPort) bool) iter.Seq2[redfish.Root, error]
 	Search   func(context.Context, *net.Interface) ([]redfish.Announced, error)
 	Probe    func(context.Context, netip.AddrPort) (redfish.Root, error)
 	Links    func() ([]net.Interface, error) // where to search
@@ -35,7 +35,10 @@ type ScoutStore interface {
 
 // NewScout asks real networks.
 func NewScout(store ScoutStore, networks []netip.Prefix, every time.Duration, log *slog.Logger) *Scout {
-	return &Scout{Store: store, Networks: networks, Every: every, Scan: redfish.Discovery{}.Scan, Search: redfish.Search, Probe: redfish.Probe, Links: net.Interfaces, Log: log}
+	scan := func(ctx context.Context, in []netip.Prefix, skip func(netip.AddrPort) bool) iter.Seq2[redfish.Root, error] {
+		return redfish.Discovery{Skip: skip}.Scan(ctx, in)
+	}
+	return &Scout{Store: store, Networks: networks, Every: every, Scan: scan, Search: redfish.Search, Probe: redfish.Probe, Links: net.Interfaces, Log: log}
 }
 
 // scanBits is the largest network that is asked address by address: 65,536 of
@@ -64,7 +67,7 @@ func (s *Scout) Run(ctx context.Context) {
 
 // Look looks once and returns how many BMCs no node has.
 func (s *Scout) Look(ctx context.Context) (int, error) {
-	bound, err := s.bound(ctx)
+	bound, known, err := s.bound(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -79,7 +82,7 @@ func (s *Scout) Look(ctx context.Context) (int, error) {
 		return s.Store.Sight(ctx, r.Sighting(class))
 	}
 	small := slices.DeleteFunc(slices.Clone(s.Networks), func(p netip.Prefix) bool { return p.Addr().BitLen()-p.Bits() > scanBits })
-	for r, err := range s.Scan(ctx, small) {
+	for r, err := range s.Scan(ctx, small, func(at netip.AddrPort) bool { return known[at] }) {
 		if err == nil {
 			err = see(r, "sweep")
 		}
@@ -88,7 +91,7 @@ func (s *Scout) Look(ctx context.Context) (int, error) {
 		}
 	}
 	return n, s.announced(ctx, func(at netip.AddrPort) error {
-		if seen[at] {
+		if seen[at] || known[at] {
 			return nil
 		}
 		r, err := s.Probe(ctx, at)
@@ -100,18 +103,23 @@ func (s *Scout) Look(ctx context.Context) (int, error) {
 	})
 }
 
-// bound are the keys of the BMCs that nodes have.
-func (s *Scout) bound(ctx context.Context) (map[inventory.Digest]bool, error) {
-	out := map[inventory.Digest]bool{}
+// bound are the keys and addresses of the BMCs that nodes have. They are not
+// even asked who they are: some are the customer's.
+func (s *Scout) bound(ctx context.Context) (map[inventory.Digest]bool, map[netip.AddrPort]bool, error) {
+	out, at := map[inventory.Digest]bool{}, map[netip.AddrPort]bool{}
 	for n, err := range s.Store.Select(ctx, inventory.Selector{All: true}) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if n.BMC.Pin != "" {
-			out[n.BMC.Pin] = true
+		if n.BMC.Pin == "" {
+			continue
+		}
+		out[n.BMC.Pin] = true
+		if a, err := resolve(ctx, n.BMC.URL); err == nil { // one that does not resolve is asked, and known by its key
+			at[a] = true
 		}
 	}
-	return out, nil
+	return out, at, nil
 }
 
 // announced hears what announces itself on the interfaces that lie in the

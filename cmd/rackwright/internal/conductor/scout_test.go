@@ -66,12 +66,15 @@ func scouted(t *testing.T, store *sighted) (*Scout, []netip.AddrPort) {
 		at = append(at, netip.MustParseAddrPort(u.Host))
 	}
 	s := NewScout(store, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/24"), netip.MustParsePrefix("fd00::/64")}, time.Hour, slog.New(slog.DiscardHandler))
-	s.Scan = func(ctx context.Context, in []netip.Prefix) iter.Seq2[redfish.Root, error] {
+	s.Scan = func(ctx context.Context, in []netip.Prefix, skip func(netip.AddrPort) bool) iter.Seq2[redfish.Root, error] {
 		return func(yield func(redfish.Root, error) bool) {
 			if len(in) != 1 || in[0].Addr().Is6() {
 				t.Errorf("sweeps %v", in)
 			}
 			for _, a := range at[:len(at)-1] {
+				if skip(a) {
+					continue
+				}
 				if r, err := redfish.Probe(ctx, a); !yield(r, err) || err != nil {
 					return
 				}
@@ -122,7 +125,7 @@ func TestScout(t *testing.T) {
 func TestScoutKnowsTheBound(t *testing.T) {
 	var store sighted
 	s, at := scouted(t, &store)
-	s.Scan = func(ctx context.Context, _ []netip.Prefix) iter.Seq2[redfish.Root, error] {
+	s.Scan = func(ctx context.Context, _ []netip.Prefix, _ func(netip.AddrPort) bool) iter.Seq2[redfish.Root, error] {
 		return func(yield func(redfish.Root, error) bool) { yield(redfish.Root{Addr: at[0], Pin: "sha256:bound"}, nil) }
 	}
 	s.Search = func(context.Context, *net.Interface) ([]redfish.Announced, error) { return nil, errors.New("no route") }
@@ -141,7 +144,7 @@ func TestScoutRhythm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks := 0
 		s := NewScout(&sighted{}, nil, time.Hour, slog.New(slog.DiscardHandler))
-		s.Scan = func(context.Context, []netip.Prefix) iter.Seq2[redfish.Root, error] {
+		s.Scan = func(context.Context, []netip.Prefix, func(netip.AddrPort) bool) iter.Seq2[redfish.Root, error] {
 			looks++
 			return func(func(redfish.Root, error) bool) {}
 		}

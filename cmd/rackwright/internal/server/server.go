@@ -46,8 +46,8 @@ type Server struct {
 	catalogue *images.Catalogue
 	conductor *conductor.Conductor
 	dialer    *redfish.Dialer
-	safety    *conductor.Safety
-	scout     *conductor.Scout // nil: no networks are named
+	safety    *conductor.Safety // nil: see wire
+	scout     *conductor.Scout  // nil: no networks are named
 	api       *api.Service
 	cert      tls.Certificate
 	pin       string
@@ -194,7 +194,6 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		})
 	}
-	beside.Go(func() { s.safety.Run(ctx) })
 	if s.scout != nil {
 		beside.Go(func() { s.scout.Run(ctx) })
 	}
@@ -204,7 +203,14 @@ func (s *Server) Run(ctx context.Context) error {
 			s.o.Log.Error("BMC sessions", "err", err)
 		}
 	})
+	watching, blind := context.WithCancel(context.WithoutCancel(ctx)) // turns under way may flash on after the end was asked for
+	var watch sync.WaitGroup
+	if s.safety != nil {
+		watch.Go(func() { s.safety.Run(watching) })
+	}
 	err := s.conductor.Run(ctx)
+	blind()
+	watch.Wait()
 	logout()
 	beside.Wait()
 	stop, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -63,7 +63,11 @@ func (s *Server) steps() *conductor.Steps {
 	}
 	s.dialer = &redfish.Dialer{Credentials: access, Profiles: redfish.Profiles(), PerBMC: c.Redfish.PerBMC, Memory: s.store, Log: s.o.Log.With("room", "redfish")}
 	access.Dialer = s.dialer
-	s.safety = conductor.NewSafety(s.store, access, c.Redfish.Watch, s.o.Log.With("room", "safety"))
+	if c.Database == "" {
+		s.safety = conductor.NewSafety(s.store, access, c.Redfish.Watch, s.o.Log.With("room", "safety"))
+	} else { // each server would log in to every BMC, and remove the session of the one that works there
+		s.o.Log.Warn("leaks are not watched between sweeps: several servers may share this database")
+	}
 	if len(access.Networks) > 0 && c.Redfish.Look > 0 {
 		s.scout = conductor.NewScout(s.store, access.Networks, c.Redfish.Look, s.o.Log.With("room", "redfish"))
 	}

@@ -20,6 +20,11 @@ func (r *Rack) Counters() []string {
 			parts = append(parts, fmt.Sprintf("%d components", len(f.Components)))
 		}
 		total += len(c.Flashes)
+		for what, n := range c.Resets {
+			if strings.HasSuffix(what, " ForceOff") {
+				out = append(out, fmt.Sprintf("BMC %s (unit of %s): %d × %s", u.Spec.Name, u.Slot, n, what))
+			}
+		}
 		if len(parts) > 0 {
 			out = append(out, fmt.Sprintf("BMC %s (unit of %s): %d flash (%s), %d cut uploads, %d resets", u.Spec.Name, u.Slot, len(c.Flashes), strings.Join(parts, ", "), c.CutUploads, c.ResetCount()))
 		}
