@@ -34,10 +34,10 @@ func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnS
 	boot := op.Boot.Attempt - s.Spared
 	switch afterBoot(time.Now(), op.Boot.Until, s.Begun, m.here(op.Run), boot) {
 	case bootGoesOn:
-		op.Detail = strings.TrimSpace(fmt.Sprintf("waiting for the agent, boot %d of %d. %s", boot, bootTries, why))
+		op.Detail = then(fmt.Sprintf("waiting for the agent, boot %d of %d", boot, bootTries), why)
 		return keep(op, s, m.Poll)
 	case bootGivenUp:
-		return m.judge(ctx, t, op, strings.TrimSuffix(strings.TrimSpace(fmt.Sprintf("no agent spoke in %d boots. %s", boot, why)), "."))
+		return m.judge(ctx, t, op, then(fmt.Sprintf("no agent spoke in %d boots", boot), why))
 	case bootSpared:
 		s.Spared++
 		op.Deadline = op.Deadline.Add(m.Boot)
@@ -52,6 +52,14 @@ func (m *Burn) wait(ctx context.Context, t Turn, op inventory.Operation, s burnS
 	op.Attempt++
 	op.Step = burnOverride
 	return keep(op, s, 0)
+}
+
+// then puts one sentence behind another; either may be empty.
+func then(first, second string) string {
+	if first == "" || second == "" {
+		return first + second
+	}
+	return strings.TrimSuffix(first, ".") + ". " + second
 }
 
 // What follows from a boot that has brought no agent so far.
@@ -147,7 +155,7 @@ func (m *Burn) judge(ctx context.Context, t Turn, op inventory.Operation, cut st
 	about := burnin.Subject{Node: t.Node.ID, Run: op.Run, Attempt: op.Attempt, Document: doc, Fingerprint: inventory.Fingerprint(seen), At: time.Now()}
 	for _, e := range v.Evidence(about) {
 		if cut != "" && e.Result == inventory.ResultUnjudged {
-			e.Detail = strings.TrimSpace(cut + ". " + e.Detail)
+			e.Detail = then(cut, e.Detail)
 		}
 		e.Simulated = e.Simulated || t.Node.Simulated
 		if _, err := m.Store.File(ctx, e); err != nil {

@@ -74,9 +74,9 @@ func open(ctx context.Context, store Store, t Turn, op inventory.OpKind, plan in
 		}
 	}
 	err = store.Lock(ctx, t.Claim, scopes...)
-	var held *inventory.HeldError
-	if errors.As(err, &held) {
-		return nil, shutOut(t, held), nil
+	var by *inventory.HeldError
+	if errors.As(err, &by) {
+		return nil, shutOut(t, by), nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -104,9 +104,8 @@ func lockedOut(ctx context.Context, store Store, t Turn, parent inventory.RunID)
 	return nil, nil
 }
 
-func shutOut(t Turn, held *inventory.HeldError) *Result {
-	b := inventory.Blocker{Subject: t.Subject(), Owner: inventory.OwnerTechnician, Fix: "conductor.held", Args: []string{t.Node.Address, held.Error()}}
-	return &Result{Change: inventory.Change{Outcome: inventory.OutcomeFailed, Detail: held.Error(), Blockers: []inventory.Blocker{b}}, Wait: heldWait}
+func shutOut(t Turn, by *inventory.HeldError) *Result {
+	return &Result{Change: inventory.Change{Outcome: inventory.OutcomeFailed, Detail: by.Error(), Blockers: []inventory.Blocker{held(t, by)}}, Wait: heldWait}
 }
 
 // heldWait is when a step looks again for a lock that another run holds.

@@ -172,7 +172,7 @@ func (s *Safety) look(ctx context.Context, n inventory.Node) bool {
 		return false
 	}
 	act := context.WithoutCancel(ctx) // neither the time of the reading nor the end of this process stops what must be done now
-	said := strings.Join(leaks, ", ") + "; " + s.powerOff(act, bmc)
+	said := strings.Join(leaks, ", ") + "; " + powerOff(act, bmc)
 	s.Log.Error("LEAK", "node", n.Address, "sensor", said)
 	if !n.Held(inventory.HoldSafetyLatch) {
 		s.latch(act, n, "leak: "+said)
@@ -240,7 +240,9 @@ func leaking(ctx context.Context, bmc Watched) ([]string, error) {
 }
 
 // powerOff cuts the host's power and says how that went.
-func (s *Safety) powerOff(ctx context.Context, bmc Watched) string {
+func powerOff(ctx context.Context, bmc Watched) string {
+	ctx, over := context.WithTimeout(ctx, watchSend+watchConfirm)
+	defer over()
 	brief, cancel := context.WithTimeout(ctx, watchSend) // an upload may have the one place to write; the latch ends it, and the next look finds it free
 	defer cancel()
 	err := bmc.SetPower(brief, redfish.ActionForceOff)
@@ -278,7 +280,7 @@ func (s *Safety) unseen(ctx context.Context, n inventory.Node, err error) {
 	}
 	since, ok := s.blind[n.ID]
 	switch {
-	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled): // we are ending, not the BMC
+	case errors.Is(ctx.Err(), context.Canceled): // we are ending, not the BMC
 	case !ok:
 		s.blind[n.ID] = time.Now()
 	case !since.IsZero() && time.Since(since) > watchBlind:

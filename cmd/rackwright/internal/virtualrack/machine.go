@@ -123,8 +123,6 @@ func (m *machine) run(ctx context.Context, b bmcsim.Boot, n Network, boot int) e
 	if err != nil {
 		return err
 	}
-	agent := simagent.New(m.hardware(), simagent.Options{Server: out.Server, HTTP: client, Token: out.Token, Spool: filepath.Join(m.spool, fmt.Sprint(boot)), Faults: m.faults,
-		Boot: fmt.Sprintf("%s-%d", m.unit.Spec.UUID, boot), Image: out.Image, Log: m.log})
 	if m.unit.leaks {
 		if err := m.bmc.SetLeak(leakDetector, "Critical"); err != nil {
 			return err
@@ -132,6 +130,8 @@ func (m *machine) run(ctx context.Context, b bmcsim.Boot, n Network, boot int) e
 		<-ctx.Done() // the board is wet and runs nothing any more
 		return ctx.Err()
 	}
+	agent := simagent.New(m.hardware(), simagent.Options{Server: out.Server, HTTP: client, Token: out.Token, Spool: filepath.Join(m.spool, fmt.Sprint(boot)), Faults: m.faults,
+		Boot: fmt.Sprintf("%s-%d", m.unit.Spec.UUID, boot), Image: out.Image, Log: m.log})
 	return agent.Run(ctx)
 }
 
