@@ -91,6 +91,9 @@ type Work interface {
 	// Claim takes at most n due ticks of this holder's shards, oldest first, and adds 1 to each token.
 	Claim(ctx context.Context, holder Holder, n int) ([]Claim, error)
 	Renew(context.Context, Claim) (Claim, error)
+	// Shards are the racks a holder serves. One whose lease has run out counts
+	// until somebody else takes it: a watch for safety ends with a successor.
+	Shards(context.Context, Holder) ([]RackID, error)
 	// Lock takes scopes for the claim's run; all or nothing; rack → shelf → domain → node. ErrHeld names the holder.
 	Lock(context.Context, Claim, ...Subject) error
 	Asked(context.Context, Claim) ([]Request, error)

@@ -2,7 +2,9 @@ package redfish
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -42,16 +44,29 @@ type Alarm struct {
 // sensors only. The error says that the BMC as a whole cannot be asked; what was
 // read before it is returned beside it.
 func (b *BMC) Alarms(ctx context.Context) ([]Alarm, error) {
-	t, err := walkBy(ctx, b.broker.alarms.over(b), alarmLinks)
+	return b.sense(ctx, &b.broker.alarms, cachedGetter{&b.broker.alarms, b, structural}, alarmLinks)
+}
+
+// Leaks is Alarms without heat and power: what a leak watch polls often. It
+// tells AlarmLeak, AlarmPolicyOff, and AlarmBlind where a leak may hide.
+func (b *BMC) Leaks(ctx context.Context) ([]Alarm, error) {
+	list, err := b.sense(ctx, &b.broker.leaks, cachedGetter{&b.broker.leaks, b, func(body json.RawMessage) bool {
+		r, err := parseResource(body, "/")
+		return err == nil && r.kind == "ThermalSubsystem" || structural(body) // its health is about heat
+	}}, leakLinks)
+	return slices.DeleteFunc(list, func(a Alarm) bool {
+		return a.Kind == AlarmHot || a.Kind == AlarmPower || a.Kind == AlarmBlind && !a.Leak
+	}), err
+}
+
+func (b *BMC) sense(ctx context.Context, cache *alarmCache, g getter, links func(string) []link) ([]Alarm, error) {
+	t, err := walkBy(ctx, g, links)
 	if t == nil {
 		return nil, err
 	}
 	list := alarmsOf(t)
-	for _, a := range list {
-		if a.Kind == AlarmBlind {
-			b.broker.alarms.forget() // the tree may have changed: look at all of it next time
-			break
-		}
+	if slices.ContainsFunc(list, func(a Alarm) bool { return a.Kind == AlarmBlind }) {
+		cache.forget() // the tree may have changed: look at all of it next time
 	}
 	return list, err
 }
@@ -87,6 +102,18 @@ func alarmLinks(kind string) []link {
 		return []link{{"PowerShelves", "PowerDistribution", psu, ""}}
 	}
 	return nil
+}
+
+// leakLinks are those of alarmLinks that lead to leak detectors.
+func leakLinks(kind string) []link {
+	var out []link
+	for _, l := range alarmLinks(kind) {
+		if slices.Contains(l.proves, senseLeak) {
+			l.proves = []inventory.Kind{senseLeak}
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // alarmsOf judges what was read. It is pure.

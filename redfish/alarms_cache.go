@@ -24,12 +24,11 @@ func (c *alarmCache) forget() {
 	c.bodies = nil
 }
 
-// over is a reader that answers from memory where it may.
-func (c *alarmCache) over(g getter) getter { return cachedGetter{c, g} }
-
+// cachedGetter is a reader that answers from memory where it may.
 type cachedGetter struct {
 	cache *alarmCache
 	next  getter
+	keep  func(json.RawMessage) bool // the body says only where sensors are
 }
 
 func (g cachedGetter) get(ctx context.Context, uri string) (json.RawMessage, error) {
@@ -37,7 +36,7 @@ func (g cachedGetter) get(ctx context.Context, uri string) (json.RawMessage, err
 		return body, nil
 	}
 	body, err := g.next.get(ctx, uri)
-	if err == nil && structural(body) {
+	if err == nil && g.keep(body) {
 		g.cache.store(uri, body)
 	}
 	return body, err

@@ -135,3 +135,44 @@ func TestAlarmsSim(t *testing.T) {
 	}
 	count(AlarmBlind, AlarmLeak)
 }
+
+// TestLeaksSim: the watch's reading asks the detectors and little else, and says
+// of heat nothing, not even that it is blind to it.
+func TestLeaksSim(t *testing.T) {
+	r := newRig(t, bmcsim.ProfileGB200, nil)
+	b := r.dial(t)
+	read := func(want ...string) {
+		t.Helper()
+		list, err := b.Leaks(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range list {
+			if a.Kind != AlarmPolicyOff {
+				got = append(got, a.Kind)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("leaks %v, want %v", list, want)
+		}
+	}
+	read()
+	before := r.sim.Counters().Requests
+	read()
+	if n := r.sim.Counters().Requests - before; n > len(r.spec.Leaks)+2 { // the detectors, the cut-off policy
+		t.Errorf("a second look asked %d times for %d detectors", n, len(r.spec.Leaks))
+	}
+	if err := r.fleet.AddFaults(bmcsim.Fault{Path: "*Sensors*", Method: "GET", Status: 404, Count: -1}, bmcsim.Fault{Path: "*PowerSubsystem*", Method: "GET", Status: 404, Count: -1}); err != nil {
+		t.Fatal(err)
+	}
+	read()
+	if err := r.sim.SetLeak(r.spec.Leaks[0], "Warning"); err != nil {
+		t.Fatal(err)
+	}
+	read(AlarmLeak)
+	if err := r.fleet.AddFaults(bmcsim.Fault{Path: "*LeakDetectors/" + r.spec.Leaks[1], Method: "GET", Status: 404, Count: -1}); err != nil {
+		t.Fatal(err)
+	}
+	read(AlarmBlind, AlarmLeak)
+}

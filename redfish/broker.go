@@ -47,7 +47,7 @@ type broker struct {
 	rotating   bool                 // a password change is under way: nobody else logs in
 	tasks      map[TaskID]time.Time // tasks this process started
 
-	alarms alarmCache // the way to the alarm sensors; locks itself
+	alarms, leaks alarmCache // the way to the sensors; each locks itself
 }
 
 // rates are the caps of the whole site, shared by all brokers.
@@ -64,13 +64,17 @@ func newBroker(u *url.URL, d *Dialer, p Profile, ep inventory.Endpoint, r rates)
 	if n < 1 {
 		n = defaultPerBMC
 	}
-	b.wire = newWire(b.trust.config(p.OldTLS), r.handshakes, n)
+	b.wire = newWire(b.trust.config(p.OldTLS), r.handshakes, n+urgentConns)
 	b.limiter = &limiter{next: guarded{pinned{b.wire, u}}, slots: make(chan struct{}, n), writer: make(chan struct{}, 1),
-		site: r.requests, probe: b.prove, heard: b.heard}
+		watch: make(chan struct{}, 1), site: r.requests, probe: b.prove, heard: b.heard}
 	b.inner = retrier{next: b.limiter, fresh: b.wire.transport.CloseIdleConnections}
 	b.chain = authed{b}
 	return b
 }
+
+// urgentConns are the connections that Urgent requests may add: a reading and a
+// power-off.
+const urgentConns = 2
 
 // reply is an answer with its body in memory.
 type reply struct {

@@ -45,6 +45,17 @@ func callOf(ctx context.Context) call {
 	return c
 }
 
+type urgentKey struct{}
+
+// Urgent marks the requests of a safety watch: they wait for nothing that works
+// on the same BMC, an upload above all. Reads have one place of their own beside
+// Dialer.PerBMC; a write, which is a power-off, is sent at once.
+func Urgent(ctx context.Context) context.Context {
+	return context.WithValue(ctx, urgentKey{}, true)
+}
+
+func urgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
+
 // gate is what is asked before the first byte of a write; nil for reads and for
 // the broker's own requests.
 func gate(req *http.Request) func(context.Context) error {
@@ -60,11 +71,12 @@ func isWrite(req *http.Request) bool {
 }
 
 // limiter allows perBMC requests in flight, one of them writing, and holds the
-// slot until the body is read.
+// slot until the body is read. What is urgent comes on top.
 type limiter struct {
 	next   http.RoundTripper
 	slots  chan struct{}
 	writer chan struct{}
+	watch  chan struct{} // urgent reads
 	site   *rate.Limiter
 	probe  func(context.Context, http.Header) error // proves connection and session before a write
 	heard  func()                                   // the BMC answered
@@ -74,18 +86,14 @@ type limiter struct {
 func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	write := isWrite(req) && !callOf(ctx).session
-	if write {
-		if err := take(ctx, l.writer); err != nil {
+	for _, place := range l.places(urgent(ctx), write) {
+		if err := take(ctx, place); err != nil {
 			return nil, err
 		}
-		defer func() { <-l.writer }()
+		defer func() { <-place }()
 	}
-	if err := take(ctx, l.slots); err != nil {
+	if err := l.pace(ctx, write); err != nil {
 		return nil, err
-	}
-	defer func() { <-l.slots }()
-	if err := l.site.Wait(ctx); err != nil {
-		return nil, &wireError{err: fmt.Errorf("%w: site limit: %w", ErrBusy, err)}
 	}
 	if write {
 		if err := l.probe(ctx, req.Header); err != nil {
@@ -98,6 +106,30 @@ func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	l.heard()
 	return buffer(resp, isWrite(req))
+}
+
+// places are what a request takes, in order.
+func (l *limiter) places(urgent, write bool) []chan struct{} {
+	switch {
+	case urgent && write:
+		return nil
+	case urgent:
+		return []chan struct{}{l.watch}
+	case write:
+		return []chan struct{}{l.writer, l.slots}
+	}
+	return []chan struct{}{l.slots}
+}
+
+// pace waits for the site's turn; a power-off for safety waits for nobody.
+func (l *limiter) pace(ctx context.Context, write bool) error {
+	if urgent(ctx) && write {
+		return nil
+	}
+	if err := l.site.Wait(ctx); err != nil {
+		return &wireError{err: fmt.Errorf("%w: site limit: %w", ErrBusy, err)}
+	}
+	return nil
 }
 
 func take(ctx context.Context, slot chan struct{}) error {

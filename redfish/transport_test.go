@@ -245,6 +245,51 @@ func TestWaitingForASlotEndsWithTheContext(t *testing.T) {
 	wg.Wait()
 }
 
+// TestUrgentWaitsForNothing: with every place of a BMC taken, by an upload that
+// hangs and by readings, a safety watch still reads and still powers off.
+func TestUrgentWaitsForNothing(t *testing.T) {
+	f := newFake(t)
+	hang := make(chan struct{})
+	f.hook("POST /upload", func(w http.ResponseWriter, _ *http.Request) { <-hang; jsonWith(w, 200, `{}`) })
+	off := make(chan string, 1)
+	f.hook("POST "+resetURI, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		off <- string(body)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	f.docs[systemURI] = strings.Replace(f.docs[systemURI], `"PowerState":"Off"`, `"PowerState":"On"`, 1)
+	d, _ := newDialer(t)
+	d.PerBMC = 1
+	b := dial(t, d, f.endpoint(), free)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := b.post(context.Background(), call{op: "upload"}, "/upload", map[string]any{}); err != nil {
+			t.Error(err)
+		}
+	})
+	for f.writers.Load() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	brief, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := b.SetPower(brief, ActionForceOff); !errors.Is(err, ErrBusy) || len(off) != 0 {
+		t.Errorf("a power-off without need went past an upload: %v", err)
+	}
+	if err := b.SetPower(Urgent(soon(t)), ActionForceOff); err != nil {
+		t.Errorf("a power-off for safety: %v", err)
+	}
+	select {
+	case body := <-off:
+		if !strings.Contains(body, "ForceOff") {
+			t.Errorf("sent %s", body)
+		}
+	default:
+		t.Error("nothing was sent")
+	}
+	close(hang)
+	wg.Wait()
+}
+
 func TestReadBodies(t *testing.T) {
 	big := `{"x":"` + strings.Repeat("a", maxBody) + `"}`
 	fine := `{"x":"` + strings.Repeat("a", 5<<20) + `"}`

@@ -27,7 +27,7 @@ func Draft(c Case) (Certificate, error) {
 		faults = append(faults, f)
 	}
 	faults = append(faults, checkSources(c)...)
-	cert, err := compose(c)
+	cert, err := compose(c, LawVersion)
 	if err != nil {
 		faults = append(faults, err)
 	} else if err := cert.held(); err != nil {
@@ -44,8 +44,8 @@ func Draft(c Case) (Certificate, error) {
 
 // compose writes the certificate of a case without judging it: Draft and
 // VerifyPackage use the same words, so that they can be compared.
-func compose(c Case) (Certificate, error) {
-	cert := Certificate{Schema: SchemaVersion, Law: LawVersion, Rack: bareRack(c.Rack), TypeName: c.Type.Name,
+func compose(c Case, law string) (Certificate, error) {
+	cert := Certificate{Schema: SchemaVersion, Law: law, Rack: bareRack(c.Rack), TypeName: c.Type.Name,
 		TypeDigest: inventory.DigestOf(c.TypeDocument), Unverified: c.Type.Unverified, Head: c.Head,
 		FrozenAt: c.Now.UTC().Truncate(time.Millisecond), Simulated: c.simulated(), Scale: Scale,
 		Members: []Member{}, Excluded: exclusions(c), Holds: []HoldLine{}, Cited: map[string][]inventory.Digest{}, Waivers: []WaiverLine{}}
@@ -92,6 +92,27 @@ func notices(c Case, cert Certificate) []string {
 	}
 	if len(cert.Excluded) > 0 {
 		out = append(out, fmt.Sprintf("%d slots are not covered", len(cert.Excluded)))
+	}
+	if cert.Law != "1" {
+		out = append(out, leaks(c, cert.Members)...)
+	}
+	return out
+}
+
+// leaks names the covered members that have leaked, each with its first leak:
+// the gate says only that they are dry now (lifecycle.md §6).
+func leaks(c Case, members []Member) []string {
+	var out []string
+	for _, m := range members {
+		var own []inventory.Evidence
+		for _, e := range lifecycle.Leaked(c.Evidence) {
+			if e.Subject == inventory.NodeSubject(m.ID) {
+				own = append(own, e)
+			}
+		}
+		if len(own) > 0 {
+			out = append(out, fmt.Sprintf("%s has leaked (readings of a leak: %d, the first at %s: %s)", m.Address, len(own), own[0].At.UTC().Format("2006-01-02 15:04:05 MST"), own[0].Detail))
+		}
 	}
 	return out
 }

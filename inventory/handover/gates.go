@@ -11,8 +11,15 @@ import (
 
 // LawVersion is the version of the gate table this release judges by. It is
 // raised whenever inventory/lifecycle changes which gates there are or what
-// opens them; the golden package then forces this room to keep the old reading.
-const LawVersion = "1"
+// opens them, or a certificate's words change; the golden packages then force
+// this room to keep the old reading.
+//
+//	1  first
+//	2  notices name members that have leaked
+const LawVersion = "2"
+
+// laws are those that this release can judge by.
+var laws = []string{"1", LawVersion}
 
 // gateMembers is the certificate's own rule: every required member is covered
 // or excluded within the tolerance.

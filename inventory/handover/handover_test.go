@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -334,20 +335,57 @@ func TestExcludedWithinTolerance(t *testing.T) {
 	}
 }
 
-// TestGolden: a package written by this release must verify in every later one.
+// TestGolden: a package written by any release must verify in every later one.
 func TestGolden(t *testing.T) {
-	name := filepath.Join("testdata", "golden-1.zip")
 	if *update {
-		if err := os.WriteFile(name, pack(t, goodCase(t, true)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join("testdata", "golden-"+handover.LawVersion+".zip"), pack(t, leakedCase(t)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	pkg, err := os.ReadFile(name)
+	for law := 1; fmt.Sprint(law-1) != handover.LawVersion; law++ {
+		pkg, err := os.ReadFile(filepath.Join("testdata", fmt.Sprintf("golden-%d.zip", law)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(pkg, trust()); !r.Verified() || !r.Simulated || r.Certificate.Law != fmt.Sprint(law) {
+			t.Errorf("law %d: %s", law, r.Verdict())
+		}
+	}
+}
+
+// leakedCase is a rack in which C01 leaked, and was dry and tested again.
+func leakedCase(t testing.TB) handover.Case {
+	t.Helper()
+	c := goodCase(t, true)
+	c.Type.Gates = c.Type.Gates[:1]
+	c.TypeDocument = canonical(t, c.Type)
+	c.Rack.Type.Digest = inventory.DigestOf(c.TypeDocument)
+	c.Evidence = nil
+	fileAll(t, &c)
+	c.Evidence = append(c.Evidence, inventory.Evidence{ID: "01EVLEAK", Subject: inventory.NodeSubject(c.Nodes[0].ID), Gate: lifecycle.GateLeak, Result: inventory.ResultFail,
+		Producer: inventory.ByMachine, At: now.Add(-2 * time.Hour), By: "rackwright/watch", Detail: "leak /L0 Critical", Void: true, VoidWhy: "safety_trip", Simulated: true})
+	return c
+}
+
+// TestLeaksArePrinted: the gate of a member that leaked is open again, and the
+// certificate says that it leaked; one that leaks now is not certified.
+func TestLeaksArePrinted(t *testing.T) {
+	c := leakedCase(t)
+	draft, err := handover.Draft(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := verify(pkg, trust()); !r.Verified() || !r.Simulated {
-		t.Errorf("%s", r.Verdict())
+	const said = "A12/C01 has leaked (readings of a leak: 1, the first at 2026-"
+	if i := slices.IndexFunc(draft.Notices, func(n string) bool { return strings.HasPrefix(n, said) }); i < 0 {
+		t.Fatalf("notices %q", draft.Notices)
+	}
+	if r := verify(pack(t, c), trust()); !r.Verified() {
+		t.Error(r.Verdict())
+	}
+	c.Evidence[len(c.Evidence)-1].At = now // the leak is the last word
+	c.Evidence[len(c.Evidence)-1].Void = false
+	if _, err := handover.Draft(c); !errors.Is(err, inventory.ErrDenied) {
+		t.Errorf("a member that leaks now is certified: %v", err)
 	}
 }
 

@@ -20,11 +20,11 @@ func verifyRecord(content map[string][]byte, m Manifest, cert Certificate, repor
 		err = fmt.Errorf("chain does not end at the head the signed list names, number %d: %w", m.Head.Seq, inventory.ErrInvalid)
 	}
 	report.check("chain", entryEvents, err)
-	if cert.Law != LawVersion {
-		report.check("gates", entryCertificate, fmt.Errorf("judged by law %q, this release knows law %q; use the release that wrote it or a newer one: %w", cert.Law, LawVersion, inventory.ErrInvalid))
+	if !slices.Contains(laws, cert.Law) {
+		report.check("gates", entryCertificate, fmt.Errorf("judged by law %q, this release knows laws %q; use the release that wrote it or a newer one: %w", cert.Law, laws, inventory.ErrInvalid))
 		return
 	}
-	again, err := compose(c)
+	again, err := compose(c, cert.Law)
 	if !report.check("gates", entryCertificate, err) {
 		return
 	}

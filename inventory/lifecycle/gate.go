@@ -61,9 +61,10 @@ func RackGateResults(m inventory.RackMilestone, f Facts) []GateResult {
 	return out
 }
 
-// Gate lists the blockers of a node milestone; empty means open.
+// Gate lists the blockers of a node milestone, those of standing gates first;
+// empty means open.
 func Gate(m inventory.Milestone, f Facts) []inventory.Blocker {
-	return blockers(GateResults(m, f), f.Node.Address)
+	return blockers(append(Standing(m, f), GateResults(m, f)...), f.Node.Address)
 }
 
 // GateRack lists the blockers of a rack milestone; empty means open.

@@ -97,6 +97,24 @@ func (t *tx) shards(ctx context.Context, holder inventory.Holder) error {
 	return nil
 }
 
+// Shards implements inventory.Work.
+func (s *Store) Shards(ctx context.Context, holder inventory.Holder) ([]inventory.RackID, error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT id FROM shard WHERE holder = $1 ORDER BY id", string(holder))
+	if err != nil {
+		return nil, fmt.Errorf("shards of %s: %w", holder, err)
+	}
+	defer rows.Close()
+	var out []inventory.RackID
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("shards of %s: %w", holder, err)
+		}
+		out = append(out, inventory.RackID(id))
+	}
+	return out, rows.Err()
+}
+
 // fence is the first statement of every write of a tick: no row, no right.
 func (t *tx) fence(ctx context.Context, c inventory.Claim) error {
 	n, err := t.changed(ctx, "UPDATE tick SET token = token WHERE id = $1 AND token = $2 AND lease_ms > $3", c.Subject.String(), c.Token, t.now)

@@ -126,6 +126,9 @@ func (s *Store) Lift(ctx context.Context, on inventory.Subject, name inventory.H
 			if err := t.mayLift(ctx, held[i], by); err != nil {
 				return held, err
 			}
+			if err := t.clear(ctx, on, rackID, held[i]); err != nil {
+				return held, err
+			}
 			return slices.Delete(slices.Clone(held), i, i+1), nil
 		})
 		if err != nil {
@@ -156,6 +159,19 @@ func (t *tx) mayLift(ctx context.Context, h inventory.Hold, by inventory.PersonI
 		}
 	}
 	return fmt.Errorf("hold %s is lifted by %v only: %w", h.Name, roles, inventory.ErrDenied)
+}
+
+// clear asks the law whether what a hold was set for is gone, where a reading
+// can tell.
+func (t *tx) clear(ctx context.Context, on inventory.Subject, rackID inventory.RackID, h inventory.Hold) error {
+	if h.Name != inventory.HoldSafetyLatch {
+		return nil
+	}
+	f, err := t.lawFacts(ctx, rackID)
+	if err != nil {
+		return err
+	}
+	return lifecycle.Clear(on, h.Since, f)
 }
 
 // Wake implements inventory.Recorder.

@@ -98,8 +98,23 @@ func testTwoServers(t *testing.T, open Opener) {
 		}
 	}
 	until("one server takes all", func() bool { return len(racks["one"]) == 2 }, "one")
+	serves := func(h inventory.Holder) int {
+		list, err := s.Shards(t.Context(), h)
+		ok(t, err)
+		return len(list)
+	}
 	until("two servers share", func() bool { return len(racks["one"]) == 1 && len(racks["two"]) == 1 }, "one", "two")
+	if a, b := serves("one"), serves("two"); a != 1 || b != 1 {
+		t.Fatalf("they serve %d and %d racks", a, b)
+	}
+	time.Sleep(Lease + 2*Grace)
+	if n := serves("one"); n != 1 {
+		t.Fatalf("it serves %d racks once its lease is over, and nobody else has them", n)
+	}
 	until("the survivor takes over", func() bool { return len(racks["two"]) == 2 }, "two")
+	if a, b := serves("one"), serves("two"); a != 0 || b != 2 {
+		t.Fatalf("after the takeover they serve %d and %d racks", a, b)
+	}
 }
 
 func testWakeDuringTurn(t *testing.T, open Opener) {
