@@ -109,12 +109,17 @@ type Hint struct {
 // active version.
 const FactStaged = "staged_version"
 
+// SightDuplicate is the class of a sighting that is about an address, not about
+// an unknown machine: two claim it.
+const SightDuplicate = "duplicate-address"
+
 // Sighting is an unknown machine that spoke to us.
 type Sighting struct {
 	Hint
 	Class  string    `json:"class"` // DHCP class, "ssdp" or "sweep"
 	Addr   string    `json:"addr,omitempty"`
 	Detail string    `json:"detail,omitempty"`
+	Pin    Digest    `json:"pin,omitempty"` // of a BMC: the key it proved to hold
 	At     time.Time `json:"at"`
 	Count  int64     `json:"count,omitempty"` // how often, filled by the store
 }

@@ -173,7 +173,7 @@ func (x *exchange) decline(ctx context.Context) error {
 	x.note(StageRequest, BranchDeclined, a.String())
 	x.s.log.Warn("address is in use by somebody else", "mac", x.r.MAC, "address", a, "relay", x.r.Relay, "circuit", fmt.Sprintf("%q", x.r.Circuit))
 	if p.own.Addr == a && p.own.State == inventory.BindingBound {
-		return x.s.deps.Store.Sight(ctx, inventory.Sighting{Hint: x.r.Hint, Class: "duplicate-address", Addr: a.String(), At: x.f.Now,
+		return x.s.deps.Store.Sight(ctx, inventory.Sighting{Hint: x.r.Hint, Class: inventory.SightDuplicate, Addr: a.String(), At: x.f.Now,
 			Detail: "the machine found its own address in use: look who answers for it"})
 	}
 	x.s.seen.offer(x.r.MAC, netip.Addr{})

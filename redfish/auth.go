@@ -122,7 +122,7 @@ func (b *broker) prove(ctx context.Context, h http.Header) error {
 		resp, err = buffer(resp, false)
 	}
 	if err != nil {
-		b.wire.transport.CloseIdleConnections()
+		b.hangUp()
 		return &wireError{err: fmt.Errorf("proving the connection before a write: %w", errorText(err))}
 	}
 	b.heard()

@@ -28,6 +28,7 @@ type broker struct {
 	profile Profile
 	trust   *trust
 	wire    *wire
+	spare   *wire // of Urgent requests: they wait for no connection either
 	limiter *limiter
 	inner   http.RoundTripper // retry → limit → guard → pin → wire
 	chain   http.RoundTripper // auth → inner
@@ -64,10 +65,11 @@ func newBroker(u *url.URL, d *Dialer, p Profile, ep inventory.Endpoint, r rates)
 	if n < 1 {
 		n = defaultPerBMC
 	}
-	b.wire = newWire(b.trust.config(p.OldTLS), r.handshakes, n+urgentConns)
-	b.limiter = &limiter{next: guarded{pinned{b.wire, u}}, slots: make(chan struct{}, n), writer: make(chan struct{}, 1),
+	b.wire = newWire(b.trust.config(p.OldTLS), r.handshakes, n)
+	b.spare = newWire(b.trust.config(p.OldTLS), r.handshakes, urgentConns)
+	b.limiter = &limiter{next: guarded{pinned{lanes{b.wire, b.spare}, u}}, slots: make(chan struct{}, n), writer: make(chan struct{}, 1),
 		watch: make(chan struct{}, 1), site: r.requests, probe: b.prove, heard: b.heard}
-	b.inner = retrier{next: b.limiter, fresh: b.wire.transport.CloseIdleConnections}
+	b.inner = retrier{next: b.limiter, fresh: b.hangUp}
 	b.chain = authed{b}
 	return b
 }
@@ -75,6 +77,12 @@ func newBroker(u *url.URL, d *Dialer, p Profile, ep inventory.Endpoint, r rates)
 // urgentConns are the connections that Urgent requests may add: a reading and a
 // power-off.
 const urgentConns = 2
+
+// hangUp drops idle connections: the next request gets a new one.
+func (b *broker) hangUp() {
+	b.wire.transport.CloseIdleConnections()
+	b.spare.transport.CloseIdleConnections()
+}
 
 // reply is an answer with its body in memory.
 type reply struct {
@@ -174,7 +182,7 @@ func (b *broker) forget() {
 	b.sess, b.root, b.heardAt = nil, nil, time.Time{}
 	b.state.Facts = facts{}
 	b.mu.Unlock()
-	b.wire.transport.CloseIdleConnections()
+	b.hangUp()
 }
 
 // error of this broker about something that needed no request.

@@ -188,7 +188,7 @@ func (d *Dialer) Logout(ctx context.Context) error {
 		// A login under way sees that and logs itself out: wait for it.
 		_, _, _ = b.logins.Do("login", func() (any, error) { return nil, nil })
 		err := b.logout(ctx)
-		b.wire.transport.CloseIdleConnections()
+		b.hangUp()
 		return err
 	})
 }

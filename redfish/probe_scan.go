@@ -129,6 +129,6 @@ func hosts(prefixes []netip.Prefix) iter.Seq[netip.Addr] {
 
 // Sighting is what discovery files of a service it found: no node, no login.
 func (r Root) Sighting(class string) inventory.Sighting {
-	return inventory.Sighting{Hint: inventory.Hint{UUID: r.UUID, Simulated: r.Simulated}, Class: class, Addr: r.Addr.Addr().String(),
+	return inventory.Sighting{Hint: inventory.Hint{UUID: r.UUID, Simulated: r.Simulated}, Class: class, Addr: r.Addr.Addr().String(), Pin: r.Pin,
 		Detail: fmt.Sprintf("%s %s %s, key %s", r.Vendor, r.Product, r.Version, r.Pin)}
 }

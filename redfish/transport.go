@@ -158,6 +158,17 @@ func buffer(resp *http.Response, write bool) (*http.Response, error) {
 	return resp, nil
 }
 
+// lanes gives urgent requests connections of their own.
+type lanes struct{ work, urgent http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (l lanes) RoundTrip(req *http.Request) (*http.Response, error) {
+	if urgent(req.Context()) {
+		return l.urgent.RoundTrip(req)
+	}
+	return l.work.RoundTrip(req)
+}
+
 // guarded refuses a write without a guard; with one, the wire asks it at the
 // first byte.
 type guarded struct{ next http.RoundTripper }

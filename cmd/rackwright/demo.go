@@ -46,7 +46,7 @@ func (a *app) demoCmd() *cobra.Command {
 	f.StringVar(&o.address, "address", "127.0.0.1:0", "where the demo's pages are")
 	f.BoolVar(&o.attacks, "attacks", false, "print each attack of the list with its answer")
 	f.DurationVar(&o.limit, "limit", 3*time.Minute, "give up after this long")
-	f.StringSliceVar(&o.faults, "fault", nil, "what is wrong with the rack as delivered; all for every one but leak")
+	f.StringSliceVar(&o.faults, "fault", nil, "what is wrong with the rack as delivered; all for every one but leak and wet-tray")
 	f.BoolVar(&o.quick, "quick", false, "leave the attack list out")
 	f.IntVar(&o.bad, "bad", 0, "this many nodes with bad memory")
 	f.BoolVar(&o.vm, "vm", false, "three QEMU machines with real firmware and a real burn-in image behind the simulated BMCs (Debian, root)")
@@ -71,6 +71,7 @@ var demoFaults = map[virtualrack.FaultKind]virtualrack.Fault{
 	virtualrack.FaultTaskLost:    {Kind: virtualrack.FaultTaskLost, Slot: "C04"},
 	virtualrack.FaultMemory:      {Kind: virtualrack.FaultMemory, Slot: "C07"},
 	virtualrack.FaultLeak:        {Kind: virtualrack.FaultLeak, Slot: "C08"},
+	virtualrack.FaultWet:         {Kind: virtualrack.FaultWet, Slot: "C08"},
 }
 
 func faultHelp() string {
@@ -88,7 +89,7 @@ func (o demoOptions) chosen() ([]virtualrack.Fault, error) {
 	for _, name := range o.faults {
 		if name == "all" {
 			for _, k := range virtualrack.FaultKinds() {
-				if k != virtualrack.FaultLeak { // a third tray out is more than the rack type tolerates
+				if k != virtualrack.FaultLeak && k != virtualrack.FaultWet { // a third tray out is more than the rack type tolerates
 					out = append(out, demoFaults[k])
 				}
 			}

@@ -46,6 +46,7 @@ var slowStories = []story{
 	{name: string(virtualrack.FaultMemory), args: []string{"--fault", "memory"}, says: []string{"rack A12 is handed_over"}, never: []string{"C07                                      burned_in"},
 		once: []string{"C07                                      triage"}},
 	{name: string(virtualrack.FaultLeak), args: []string{"--fault", "leak"}, says: []string{"rack A12 is handed_over", "not handed over: C08, it stands at discovered; facilities", "(unit of C08): 1 × DGX ForceOff"}, never: []string{"C08                                      rack_tested"}},
+	{name: string(virtualrack.FaultWet), args: []string{"--fault", "wet-tray"}, says: []string{"rack A12 is handed_over", "not handed over: C08, it stands at installed; facilities", "(unit of C08): 1 × DGX ForceOff"}, never: []string{"C08                                      discovered"}},
 	{name: "as many bad nodes as the rack type tolerates", args: []string{"--bad", "2"}, says: []string{"rack A12 is handed_over", "verify: verified"}},
 	{name: "on paper", args: []string{"--paper"}, says: []string{"rack A12 is handed_over", "verify: verified"}},
 }

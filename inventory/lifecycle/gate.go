@@ -149,6 +149,9 @@ func judge(s Spec, on inventory.Subject, f Facts) GateResult {
 		kind = ""
 	}
 	producer, why := ProducerOf(s, f.Type, kind)
+	if s.Gate == GateLeak && leakKnown(on, f) {
+		producer = inventory.ByMachine // a declaration or a signature does not dry what a detector has read
+	}
 	g := GateResult{Gate: s.Gate, Subject: on, Producer: producer, Meaning: s.Meaning, Owner: s.Owner, Result: inventory.ResultUnjudged}
 	switch producer {
 	case inventory.ByDeclaration:

@@ -26,9 +26,8 @@ func leakSpec() Spec {
 
 // Clear says why a safety latch may not be lifted yet (lifecycle.md §5: the
 // sensor must read clear), or nil. A node's detectors must have read dry after
-// it was latched; a rack's members must be unlatched and read dry last. Where a
-// rack type leaves leaks to people, or nothing was ever read, the person who
-// lifts it answers for it.
+// it was latched; a rack's members must be unlatched and read dry last. Where
+// nothing was ever read the person who lifts it answers for it.
 func Clear(on inventory.Subject, since time.Time, f Facts) error {
 	for _, n := range f.Nodes {
 		if n.Milestone == inventory.NodeHandedOver || n.Milestone == inventory.NodeRetired {
@@ -53,19 +52,36 @@ func Clear(on inventory.Subject, since time.Time, f Facts) error {
 // dry: the newest leak reading of a node passes, and was made after since.
 func dry(since time.Time, f Facts) error {
 	on := inventory.NodeSubject(f.Node.ID)
-	by, _ := ProducerOf(leakSpec(), f.Type, f.Node.Kind)
-	if by != inventory.ByMachine || !slices.ContainsFunc(f.Evidence, func(e inventory.Evidence) bool { return e.Gate == GateLeak && e.Subject == on && e.Producer == by }) {
+	if !slices.ContainsFunc(f.Evidence, func(e inventory.Evidence) bool { return leakRow(e, on) }) {
 		return nil
 	}
 	const again = "look at the tray, read it again (rackwright start sweep %s), then lift"
-	e, ok := newest(GateLeak, by, on, f)
+	e, ok := newest(GateLeak, inventory.ByMachine, on, f)
 	switch {
+	case ok && e.Result != inventory.ResultPass:
+		return fmt.Errorf("the leak detectors of %s do not read dry (%s: %s); "+again+": %w", f.Node.Address, e.Result, e.Detail, f.Node.Address, inventory.ErrConflict)
 	case !ok || !e.At.After(since):
 		return fmt.Errorf("the leak detectors of %s have not been read since it was latched; "+again+": %w", f.Node.Address, f.Node.Address, inventory.ErrConflict)
-	case e.Result != inventory.ResultPass:
-		return fmt.Errorf("the leak detectors of %s do not read dry (%s: %s); "+again+": %w", f.Node.Address, e.Result, e.Detail, f.Node.Address, inventory.ErrConflict)
 	}
 	return nil
+}
+
+func leakRow(e inventory.Evidence, on inventory.Subject) bool {
+	return e.Gate == GateLeak && e.Subject == on && e.Producer == inventory.ByMachine
+}
+
+// leakKnown: a machine has read a leak on this node.
+func leakKnown(on inventory.Subject, f Facts) bool {
+	return slices.ContainsFunc(f.Evidence, func(e inventory.Evidence) bool {
+		return leakRow(e, on) && !e.Void && e.Result == inventory.ResultFail
+	})
+}
+
+// LeakCounts reports whether the law asks a machine about leaks of f.Node: its
+// rack type says so, or a machine has read a leak there whatever that says.
+func LeakCounts(f Facts) bool {
+	by, _ := ProducerOf(leakSpec(), f.Type, f.Node.Kind)
+	return by == inventory.ByMachine || leakKnown(inventory.NodeSubject(f.Node.ID), f)
 }
 
 // Leaked are the readings of a leak among evidence, void ones included, oldest

@@ -33,6 +33,26 @@ func TestLeakStands(t *testing.T) {
 	if g := Standing(inventory.NodeVerified, f); !g[0].Open() {
 		t.Errorf("an air-cooled node: %+v", g)
 	}
+	f.Evidence = []inventory.Evidence{proof(GateLeak, inventory.ResultUnjudged)}
+	if g := Standing(inventory.NodeVerified, f); !g[0].Open() || LeakCounts(f) {
+		t.Errorf("an air-cooled node whose BMC is away: %+v", g)
+	}
+	for _, by := range []inventory.Producer{declared, checked} { // neither says away what a detector has read
+		f.Type.Gates[len(f.Type.Gates)-1].By = by
+		wet := proof(GateLeak, inventory.ResultFail)
+		signed := proof(GateLeak, inventory.ResultPass)
+		signed.Producer, signed.At = checked, noon
+		f.Evidence = []inventory.Evidence{wet, signed}
+		if g := Standing(inventory.NodeVerified, f); g[0].Result != inventory.ResultFail || !LeakCounts(f) {
+			t.Errorf("by %s, and it leaks: %+v", by, g)
+		}
+		dry := proof(GateLeak, inventory.ResultPass)
+		dry.At = noon
+		f.Evidence = append(f.Evidence, dry)
+		if g := Standing(inventory.NodeVerified, f); !g[0].Open() {
+			t.Errorf("by %s, and dry again: %+v", by, g)
+		}
+	}
 }
 
 const declared = inventory.ByDeclaration
@@ -57,9 +77,9 @@ func TestClear(t *testing.T) {
 		"wet":             {node, []inventory.Evidence{at(dry, latched.Add(time.Minute)), wet}, nil, "do not read dry (fail"},
 		"blind":           {node, []inventory.Evidence{blind}, nil, "do not read dry (unjudged"},
 		"void":            {node, []inventory.Evidence{func() inventory.Evidence { e := dry; e.Void = true; return e }()}, nil, "have not been read since"},
-		"no detectors": {node, []inventory.Evidence{wet}, func(f *Facts) {
+		"declared dry, read wet": {node, []inventory.Evidence{wet}, func(f *Facts) {
 			f.Type.Gates = append(f.Type.Gates, inventory.GateRule{Gate: GateLeak, By: declared, Reason: "air"})
-		}, ""},
+		}, "do not read dry"},
 		"people look": {node, nil, func(f *Facts) {
 			f.Type.Gates = append(f.Type.Gates, inventory.GateRule{Gate: GateLeak, By: checked, Reason: "no BMC"})
 		}, ""},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -34,5 +35,25 @@ func TestFailed(t *testing.T) {
 				t.Errorf("%s: result %d is %q, want %q", milestone, i, got[i].Detail, want[i])
 			}
 		}
+	}
+}
+
+// TestStrangers: what a node has is no unknown machine any more.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	nodes := []inventory.Node{{ID: "1", BMC: inventory.Endpoint{Pin: "sha256:a", MAC: "02:00:00:00:00:01"}}, {ID: "2", BMC: inventory.Endpoint{Pin: "sha256:b"}},
+		{ID: "3", BMC: inventory.Endpoint{MAC: "02:00:00:00:00:03"}}} // ordered, not reached yet
+	mac := func(m inventory.MAC) inventory.Hint { return inventory.Hint{MAC: m} }
+	list := []inventory.Sighting{
+		{Class: "sweep", Pin: "sha256:b", Detail: "bound since"}, {Class: "ssdp", Pin: "sha256:c", Detail: "nobody's"},
+		{Hint: mac("02:00:00:00:00:01"), Class: "bmc", Detail: "bound by MAC"}, {Hint: mac("02:00:00:00:00:03"), Class: "bmc", Detail: "waits for its reading"},
+		{Hint: mac("02:00:00:00:00:01"), Class: inventory.SightDuplicate, Detail: "two claim one address"}, {Class: "uefi", Detail: "says nothing of itself"},
+	}
+	var got []string
+	for _, x := range strangers(list, nodes) {
+		got = append(got, x.Detail)
+	}
+	if want := "nobody's, waits for its reading, two claim one address, says nothing of itself"; strings.Join(got, ", ") != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

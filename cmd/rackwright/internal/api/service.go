@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 
 	"aead.dev/minisign"
@@ -159,8 +160,38 @@ func (s *Service) addSite(api huma.API) {
 		if _, err := s.may(ctx, "read", inventory.Rack{}); err != nil {
 			return nil, err
 		}
-		list, err := s.Store.Sightings(ctx)
+		list, err := s.strangers(ctx)
 		return answer(list), problem(err)
+	})
+}
+
+func (s *Service) strangers(ctx context.Context) ([]inventory.Sighting, error) {
+	list, err := s.Store.Sightings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []inventory.Node
+	for n, err := range s.Store.Select(ctx, inventory.Selector{All: true}) {
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, n)
+	}
+	return strangers(list, nodes), nil
+}
+
+// strangers are the sightings of machines that are no node's: a BMC that was
+// seen before it was bound is known by its key or MAC now. An address that two
+// machines claim stays.
+func strangers(list []inventory.Sighting, nodes []inventory.Node) []inventory.Sighting {
+	pins, macs := map[inventory.Digest]bool{}, map[inventory.MAC]bool{}
+	for _, n := range nodes {
+		if n.BMC.Pin != "" {
+			pins[n.BMC.Pin], macs[n.BMC.MAC] = true, n.BMC.MAC != ""
+		}
+	}
+	return slices.DeleteFunc(list, func(x inventory.Sighting) bool {
+		return x.Class != inventory.SightDuplicate && (pins[x.Pin] || macs[x.MAC])
 	})
 }
 

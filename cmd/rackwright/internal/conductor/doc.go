@@ -7,8 +7,8 @@
 // known is read back before anything else is done. A step never changes a
 // milestone: it returns a [Result], and Store.Apply asks the law.
 //
-// Beside the turns [Safety] watches for leaks and asks no lock, and a [Scout]
-// looks for BMCs that no node has and files sightings.
+// Beside the turns [Safety] watches for leaks in the racks this server serves and
+// asks no lock, and a [Scout] looks for BMCs that no node has and files sightings.
 //
 // Entry points: [Conductor], [Step], [Turn].
 package conductor

@@ -104,24 +104,32 @@ func unread(o inventory.Observation, want []inventory.Component) []string {
 	return out
 }
 
-// judgeLeaks: a leak, or a leak sensor that does not answer, keeps a tray off.
-// A cut-off policy that is switched off is no leak; it is said, because the
-// tray's own reaction is what comes first (lifecycle.md §11), and so is every
-// other alarm: no gate is about it, and nobody may overlook it.
+// judgeLeaks: a leak fails, and a leak detector that does not answer leaves it
+// open; both keep a tray off. A cut-off policy that is switched off is no leak;
+// it is said, because the tray's own reaction is what comes first (lifecycle.md
+// §11), and so is every other alarm: no gate is about it, and nobody may overlook it.
 func judgeLeaks(alarms []redfish.Alarm) found {
-	var bad, said []string
+	var wet, blind, said []string
 	for _, a := range alarms {
 		switch {
-		case a.Kind == redfish.AlarmLeak, a.Kind == redfish.AlarmBlind && a.Leak:
-			bad = append(bad, a.Kind+" "+a.Sensor)
+		case a.Kind == redfish.AlarmLeak && a.Latched:
+			wet = append(wet, "leak "+a.Sensor+" "+a.State+" (stays until it is re-armed)")
+		case a.Kind == redfish.AlarmLeak:
+			wet = append(wet, "leak "+a.Sensor+" "+a.State)
+		case a.Kind == redfish.AlarmBlind && a.Leak:
+			blind = append(blind, "blind "+a.Sensor)
 		case a.Kind == redfish.AlarmPolicyOff:
 			said = append(said, "the tray's own power-off on a leak is switched off: "+a.Sensor)
 		default:
 			said = append(said, a.Kind+" "+a.Sensor+": "+a.State)
 		}
 	}
-	if len(bad) > 0 {
-		return found{lifecycle.GateLeak, inventory.ResultFail, strings.Join(append(bad, said...), " · ")}
+	all := strings.Join(slices.Concat(wet, blind, said), " · ")
+	switch {
+	case len(wet) > 0:
+		return found{lifecycle.GateLeak, inventory.ResultFail, all}
+	case len(blind) > 0:
+		return found{lifecycle.GateLeak, inventory.ResultUnjudged, all}
 	}
-	return found{lifecycle.GateLeak, inventory.ResultPass, strings.Join(said, " · ")}
+	return found{lifecycle.GateLeak, inventory.ResultPass, all}
 }

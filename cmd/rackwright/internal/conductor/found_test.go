@@ -120,7 +120,6 @@ func TestIdentity(t *testing.T) {
 		}
 		return o
 	}
-	leaks := found{lifecycle.GateLeak, inventory.ResultPass, ""}
 	both := seen("S4", "")
 	both.Components[0].IDs = []inventory.Identifier{{Kind: inventory.IDUUID, Norm: c5.UUID}}
 	for _, x := range []struct {
@@ -136,7 +135,7 @@ func TestIdentity(t *testing.T) {
 		{"a placeholder serial", seen("To Be Filled By O.E.M.", "02:00:00:00:00:04"), inventory.ResultUnjudged, inventory.ResultPass},
 		{"serial and UUID of two units", both, inventory.ResultFail, inventory.ResultUnjudged},
 	} {
-		got := judgeDiscovered(c4, all, x.o, leaks)
+		got := judgeDiscovered(c4, all, x.o)
 		if got[0].result != x.id || got[1].result != x.port {
 			t.Errorf("%s: identity %+v, port %+v", x.name, got[0], got[1])
 		}
@@ -153,8 +152,9 @@ func TestJudgeLeaks(t *testing.T) {
 	}{
 		{"dry", nil, inventory.ResultPass, false},
 		{"a leak", []redfish.Alarm{alarm(redfish.AlarmLeak, "/LeakDetectors/0")}, inventory.ResultFail, true},
-		{"a leak sensor that does not answer", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/LeakDetectors/0", Leak: true}}, inventory.ResultFail, true},
-		{"the way to the leak sensors is cut", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/Chassis/1/ThermalSubsystem", Leak: true}}, inventory.ResultFail, true},
+		{"a leak sensor that does not answer", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/LeakDetectors/0", Leak: true}}, inventory.ResultUnjudged, true},
+		{"a leak, and a detector that does not answer", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/LeakDetectors/0", Leak: true}, alarm(redfish.AlarmLeak, "/LeakDetectors/1")}, inventory.ResultFail, true},
+		{"the way to the leak sensors is cut", []redfish.Alarm{{Kind: redfish.AlarmBlind, Sensor: "/Chassis/1/ThermalSubsystem", Leak: true}}, inventory.ResultUnjudged, true},
 		{"a temperature sensor that does not answer", []redfish.Alarm{alarm(redfish.AlarmBlind, "/Sensors/Inlet")}, inventory.ResultPass, true},
 		{"a part that is too hot", []redfish.Alarm{alarm(redfish.AlarmHot, "/Sensors/GPU_0")}, inventory.ResultPass, true},
 		{"a supply that failed", []redfish.Alarm{alarm(redfish.AlarmPower, "/PowerSupplies/0")}, inventory.ResultPass, true},

@@ -48,9 +48,9 @@ func sameUUID(a, b string) bool {
 // whose serial nobody ordered is never bound by guess; one that was ordered for
 // another slot of this rack is bound as what it is, and the finding about the
 // exchange keeps verified shut. It is pure.
-func judgeDiscovered(n inventory.Node, members []inventory.Node, o inventory.Observation, leaks found) []found {
+func judgeDiscovered(n inventory.Node, members []inventory.Node, o inventory.Observation) []found {
 	id, home := boundTo(n, members, o)
-	return []found{id, port(n, home, o), leaks}
+	return []found{id, port(n, home, o)}
 }
 
 func boundTo(n inventory.Node, members []inventory.Node, o inventory.Observation) (found, *inventory.Node) {

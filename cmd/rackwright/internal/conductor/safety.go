@@ -2,17 +2,11 @@ package conductor
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"hash/fnv"
 	"iter"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/lifecycle"
@@ -20,63 +14,75 @@ import (
 )
 
 // Safety watches for leaks between the readings that gates ask for. A tray that
-// leaks is powered off first and latched then; two of them latch their rack. It
-// is the second line: the tray's own cut-off and the building's come first
-// (lifecycle.md §11). It asks no lock, no hold and no abort class; but an upload
-// has the one place to write, and power-off waits until the latch has ended it.
+// leaks is powered off first and latched then; two of them, or a shelf or CDU,
+// latch their rack. It is the second line: the tray's own cut-off and the
+// building's come first (lifecycle.md §11). It asks no lock, no hold and no abort
+// class, and waits for no other request to its BMC. What it reads becomes
+// evidence of the leak gate when it differs from what was known.
+//
+// Each server watches the racks it serves. One BMC that is slow delays no other.
 type Safety struct {
-	Store SafetyStore
-	Open  func(context.Context, inventory.Endpoint) (Watched, error)
-	Every time.Duration
-	Log   *slog.Logger
+	Store  SafetyStore
+	Open   func(context.Context, inventory.Endpoint) (Watched, error)
+	Holder inventory.Holder // whose racks are watched
+	Every  time.Duration
+	Log    *slog.Logger
 
+	looks sync.WaitGroup
 	mu    sync.Mutex
-	known []inventory.Node               // of the last time that the record could be read
-	blind map[inventory.NodeID]time.Time // since when a BMC cannot be read; zero: it was said
-	owed  map[inventory.NodeID]owed      // latches that the record has not taken yet
+	known []inventory.Node // of the last time that the record could be read
+	posts map[inventory.NodeID]*post
+	owed  map[string]func(context.Context) error // what the record has not taken yet, by what it is
 }
 
-// owed is a latch to file.
-type owed struct {
-	node   inventory.Node
-	reason string
+// post is what the watch knows of one BMC.
+type post struct {
+	busy    bool             // its last look has not ended
+	state   inventory.Result // of the last look: pass is dry, fail is a leak; empty: not known
+	blind   time.Time        // since when it cannot be read
+	said    bool             // and that was said
+	filed   inventory.Result // what the record says, as of checked
+	checked time.Time
 }
 
 // SafetyStore is what the watch reads and writes.
 type SafetyStore interface {
-	Select(context.Context, inventory.Selector) iter.Seq2[inventory.Node, error]
-	Node(context.Context, inventory.NodeID) (inventory.Node, error)
-	Rack(context.Context, inventory.RackID) (inventory.Rack, error)
+	inventory.Reader
+	inventory.Documents
+	Shards(context.Context, inventory.Holder) ([]inventory.RackID, error)
 	Hold(context.Context, inventory.Subject, inventory.Hold) error
+	File(context.Context, inventory.Evidence) (inventory.EvidenceID, error)
 }
 
 // Watched is a BMC as the watch uses it.
 type Watched interface {
-	Alarms(context.Context) ([]redfish.Alarm, error)
+	Leaks(context.Context) ([]redfish.Alarm, error)
 	Power(context.Context) (redfish.PowerState, error)
 	SetPower(context.Context, redfish.PowerAction) error
 	Close() error
 }
 
 // NewSafety watches the BMCs that access reaches. Its writes ask no lease.
-func NewSafety(store SafetyStore, access *Access, every time.Duration, log *slog.Logger) *Safety {
-	return &Safety{Store: store, Every: every, Log: log, Open: func(ctx context.Context, e inventory.Endpoint) (Watched, error) {
+func NewSafety(store SafetyStore, access *Access, holder inventory.Holder, every time.Duration, log *slog.Logger) *Safety {
+	return &Safety{Store: store, Holder: holder, Every: every, Log: log, Open: func(ctx context.Context, e inventory.Endpoint) (Watched, error) {
 		return access.dial(ctx, e, func(context.Context) error { return nil })
 	}}
 }
 
 // Limits of the watch.
 const (
-	watchAtOnce  = 16
+	watchRecord  = 5 * time.Second  // for a question to the record
 	watchAnswer  = time.Minute      // for one BMC
 	watchBlind   = 5 * time.Minute  // a flash or reset may silence a BMC for so long
 	watchRepeat  = 10 * time.Second // for a second reading
 	watchSend    = 15 * time.Second // for a power-off to leave
 	watchConfirm = 10 * time.Second // for a host to be off
+	watchRecheck = 5 * time.Minute  // what the record says of a BMC is looked up again
 )
 
-// Run looks every time until the context ends.
+// Run looks every time until the context ends; looks under way end first.
 func (s *Safety) Run(ctx context.Context) {
+	defer s.looks.Wait()
 	tick := time.NewTicker(s.Every)
 	defer tick.Stop()
 	for {
@@ -84,54 +90,95 @@ func (s *Safety) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.Look(ctx)
+			s.begin(ctx, s.Every/2)
 		}
 	}
 }
 
-// Look looks at every BMC once.
-func (s *Safety) Look(ctx context.Context) {
+// begin looks at every BMC whose last look has ended, at times that are spread
+// out: they share the site's connections with the work.
+func (s *Safety) begin(ctx context.Context, spread time.Duration) {
 	ctx = inventory.WithCause(ctx, inventory.Cause{Via: "safety"})
 	s.settle(ctx)
-	var mu sync.Mutex
-	wet := map[inventory.RackID][]string{}
-	var all errgroup.Group
-	all.SetLimit(watchAtOnce)
 	for _, n := range s.nodes(ctx) {
-		all.Go(func() error {
-			if s.look(ctx, n) {
-				mu.Lock()
-				defer mu.Unlock()
-				wet[n.Rack] = append(wet[n.Rack], n.Address)
-			}
-			return nil
-		})
-	}
-	_ = all.Wait() // look reports for itself
-	for rack, trays := range wet {
-		if len(trays) > 1 {
-			slices.Sort(trays)
-			s.latchRack(ctx, rack, trays)
+		if !s.take(n.ID) {
+			continue
 		}
+		s.looks.Go(func() {
+			defer s.post(n.ID, func(p *post) { p.busy = false })
+			select {
+			case <-ctx.Done():
+			case <-time.After(phase(n.ID, spread)):
+				s.look(ctx, n)
+			}
+		})
 	}
 }
 
-// nodes are those to watch; without a record the ones known last.
+// phase is the same part of the spread for the same node each time.
+func phase(id inventory.NodeID, spread time.Duration) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // hash.Hash never fails
+	return spread * time.Duration(h.Sum32()%1024) / 1024
+}
+
+func (s *Safety) take(id inventory.NodeID) (free bool) {
+	s.post(id, func(p *post) { free, p.busy = !p.busy, true })
+	return free
+}
+
+// post changes what is known of a BMC.
+func (s *Safety) post(id inventory.NodeID, edit func(*post)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.posts == nil {
+		s.posts = map[inventory.NodeID]*post{}
+	}
+	if s.posts[id] == nil {
+		s.posts[id] = &post{}
+	}
+	edit(s.posts[id])
+}
+
+// nodes are those to watch; without a record, or with one that hangs, the ones
+// known last.
 func (s *Safety) nodes(ctx context.Context) []inventory.Node {
+	list, err := s.mine(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		s.known = list
+	case ctx.Err() != nil:
+	case len(s.known) == 0:
+		s.Log.Error("no leak is watched: the record cannot be read", "err", err)
+	default:
+		s.Log.Error("the leak watch cannot read the record and goes on with the BMCs it knows", "bmcs", len(s.known), "err", err)
+	}
+	return s.known
+}
+
+func (s *Safety) mine(ctx context.Context) ([]inventory.Node, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchRecord)
+	defer cancel()
+	racks, err := s.Store.Shards(ctx, s.Holder)
+	if err != nil || len(racks) == 0 {
+		return nil, err
+	}
+	return nodesOf(s.Store.Select(ctx, inventory.Selector{Racks: racks}), watched)
+}
+
+func nodesOf(all iter.Seq2[inventory.Node, error], keep func(inventory.Node) bool) ([]inventory.Node, error) {
 	var out []inventory.Node
-	for n, err := range s.Store.Select(ctx, inventory.Selector{All: true}) {
+	for n, err := range all {
 		if err != nil {
-			if ctx.Err() == nil {
-				s.Log.Error("the leak watch goes on with the BMCs it knows", "bmcs", len(s.known), "err", err)
-			}
-			return s.known
+			return nil, err
 		}
-		if watched(n) {
+		if keep(n) {
 			out = append(out, n)
 		}
 	}
-	s.known = out
-	return out
+	return out, nil
 }
 
 // watched: its BMC has answered, is not the customer's, and opens with its own
@@ -142,149 +189,4 @@ func watched(n inventory.Node) bool {
 		n.Milestone != inventory.NodeHandedOver && n.Milestone != inventory.NodeRetired &&
 		lifecycle.May(inventory.NodeSubject(n.ID), n.Holds, lifecycle.UseBMC) == nil &&
 		(n.Operation == nil || n.Operation.Kind != inventory.OpSecure)
-}
-
-// look reports whether a node leaks, and has acted on it then.
-func (s *Safety) look(ctx context.Context, n inventory.Node) bool {
-	ctx, cancel := context.WithTimeout(ctx, watchAnswer)
-	defer cancel()
-	if now, err := s.Store.Node(ctx, n.ID); err == nil { // others were looked at since the list was read, and its password may be another one
-		if n = now; !watched(n) {
-			return false
-		}
-	}
-	bmc, err := s.Open(ctx, n.BMC)
-	if err != nil {
-		s.unseen(ctx, n, err)
-		return false
-	}
-	defer bmc.Close()
-	leaks, err := leaking(ctx, bmc)
-	if len(leaks) == 0 {
-		s.dry(ctx, n, err)
-		return false
-	}
-	repeat, done := context.WithTimeout(ctx, watchRepeat)
-	again, err := leaking(repeat, bmc) // one reading may be a glitch; one that cannot be repeated is believed
-	done()
-	if err == nil && len(again) == 0 {
-		s.Log.Warn("a leak was read once and not again", "node", n.Address, "sensor", strings.Join(leaks, ", "))
-		return false
-	}
-	act := context.WithoutCancel(ctx) // neither the time of the reading nor the end of this process stops what must be done now
-	said := strings.Join(leaks, ", ") + "; " + powerOff(act, bmc)
-	s.Log.Error("LEAK", "node", n.Address, "sensor", said)
-	if !n.Held(inventory.HoldSafetyLatch) {
-		s.latch(act, n, "leak: "+said)
-	}
-	return true
-}
-
-// latch files what was done; what the record does not take now it takes later,
-// whatever the sensor says then.
-func (s *Safety) latch(ctx context.Context, n inventory.Node, reason string) {
-	ctx, cancel := context.WithTimeout(ctx, watchSend)
-	defer cancel()
-	err := s.Store.Hold(ctx, inventory.NodeSubject(n.ID), inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: reason})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil {
-		delete(s.owed, n.ID)
-		return
-	}
-	s.Log.Error("a leak could not be recorded; it is tried again at the next look", "node", n.Address, "err", err)
-	if s.owed == nil {
-		s.owed = map[inventory.NodeID]owed{}
-	}
-	s.owed[n.ID] = owed{n, reason}
-}
-
-// settle files what the record did not take before.
-func (s *Safety) settle(ctx context.Context) {
-	s.mu.Lock()
-	list := slices.Collect(maps.Values(s.owed))
-	s.mu.Unlock()
-	for _, o := range list {
-		s.latch(ctx, o.node, o.reason)
-	}
-}
-
-// dry: no leak was read. An error, if any, says why that is no proof.
-func (s *Safety) dry(ctx context.Context, n inventory.Node, err error) {
-	if err != nil {
-		s.unseen(ctx, n, err)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.blind, n.ID)
-}
-
-// leaking names the detectors that report a leak.
-func leaking(ctx context.Context, bmc Watched) ([]string, error) {
-	alarms, err := bmc.Alarms(ctx)
-	var out []string
-	for _, a := range alarms {
-		if a.Kind == redfish.AlarmBlind && a.Leak && err == nil {
-			err = fmt.Errorf("%w: %s: %s", redfish.ErrUnreachable, a.Sensor, a.State)
-		}
-		if a.Kind == redfish.AlarmLeak {
-			text := a.Sensor + " " + a.State
-			if a.Latched {
-				text += " (stays until it is re-armed)"
-			}
-			out = append(out, text)
-		}
-	}
-	return out, err
-}
-
-// powerOff cuts the host's power and says how that went.
-func powerOff(ctx context.Context, bmc Watched) string {
-	ctx, over := context.WithTimeout(ctx, watchSend+watchConfirm)
-	defer over()
-	brief, cancel := context.WithTimeout(ctx, watchSend) // an upload may have the one place to write; the latch ends it, and the next look finds it free
-	defer cancel()
-	err := bmc.SetPower(brief, redfish.ActionForceOff)
-	for end := time.Now().Add(watchConfirm); ; time.Sleep(watchConfirm / 40) {
-		state, perr := bmc.Power(ctx)
-		switch {
-		case perr == nil && state == redfish.PowerOff:
-			return "its host is off"
-		case errors.Is(err, redfish.ErrUnsupported) && errors.Is(perr, redfish.ErrUnsupported):
-			return "no host here can be powered off: cut its supply at the shelf or outlet"
-		case time.Now().After(end) || ctx.Err() != nil:
-			return fmt.Sprintf("its host is NOT off (%s): cut its supply at the shelf or outlet", errors.Join(err, perr, fmt.Errorf("power state %q", state)))
-		}
-	}
-}
-
-// latchRack: two leaking trays are the rack's matter. Its power is cut by people.
-func (s *Safety) latchRack(ctx context.Context, id inventory.RackID, trays []string) {
-	r, err := s.Store.Rack(ctx, id)
-	if err == nil && !r.Held(inventory.HoldSafetyLatch) {
-		err = s.Store.Hold(ctx, inventory.RackSubject(id), inventory.Hold{Name: inventory.HoldSafetyLatch,
-			Reason: fmt.Sprintf("leak in %s: cut the power of the rack and isolate its coolant", strings.Join(trays, ", "))})
-	}
-	if err != nil {
-		s.Log.Error("a rack that leaks could not be latched; it is tried again", "rack", r.Name, "err", err)
-	}
-}
-
-// unseen says once that a BMC has been silent for longer than a flash explains.
-func (s *Safety) unseen(ctx context.Context, n inventory.Node, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.blind == nil {
-		s.blind = map[inventory.NodeID]time.Time{}
-	}
-	since, ok := s.blind[n.ID]
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled): // we are ending, not the BMC
-	case !ok:
-		s.blind[n.ID] = time.Now()
-	case !since.IsZero() && time.Since(since) > watchBlind:
-		s.Log.Warn("the leak sensors of this node are not watched: they cannot be read", "node", n.Address, "since", since.UTC().Format(time.RFC3339), "err", err)
-		s.blind[n.ID] = time.Time{}
-	}
 }

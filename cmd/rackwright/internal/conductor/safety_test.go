@@ -3,75 +3,177 @@ package conductor
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
-	"slices"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/facts"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/inventory/sqlstore"
+	"github.com/rackwright/rackwright/inventory/storetest"
 	"github.com/rackwright/rackwright/redfish"
 	"github.com/rackwright/rackwright/redfish/bmcsim"
 )
 
-// tank is a record of one rack.
-type tank struct {
+// pond is a rack of two trays and a shelf in a real record, in which a machine
+// judges leaks, and the watch of server "one" over it. Away makes the record
+// unreachable.
+type pond struct {
+	*sqlstore.Store
+	t     *testing.T
+	slots map[inventory.NodeID]string
 	mu    sync.Mutex
-	nodes []inventory.Node
-	rack  inventory.Rack
 	away  error
-	set   []string // holds, in order
+	log   bytes.Buffer
 }
 
-func (k *tank) Select(_ context.Context, sel inventory.Selector) iter.Seq2[inventory.Node, error] {
-	return func(yield func(inventory.Node, error) bool) {
-		if !sel.All {
-			return // as in the record: the empty selector selects nothing
+func newPond(t *testing.T, dir string) (*pond, *Safety) {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{DSN: filepath.Join(dir, "record.db"), Site: "ams1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pond{Store: s, t: t, slots: map[inventory.NodeID]string{}}
+	t.Cleanup(func() { p.must(s.Close()) })
+	kind := storetest.Type(2)
+	kind.Slots = append(kind.Slots, inventory.Slot{Path: "P01", Kind: inventory.KindPowerShelf, U: 9, Height: 1, Required: true})
+	for i, g := range kind.Gates {
+		if g.Gate == lifecycle.GateLeak {
+			kind.Gates = append(kind.Gates[:i:i], kind.Gates[i+1:]...)
+			break
 		}
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if k.away != nil {
-			yield(inventory.Node{}, k.away)
-			return
-		}
-		for _, n := range k.nodes {
-			if !yield(n, nil) {
-				return
-			}
-		}
+	}
+	raw, err := json.Marshal(kind)
+	p.must(err)
+	m := storetest.Manifest(t, s, "A12", "doc")
+	m.Racks[0].Type.Digest, err = s.Put(t.Context(), inventory.DocRackType, raw)
+	p.must(err)
+	m.Nodes = append(m.Nodes, inventory.Node{ID: "A12/P01", Rack: "A12", Kind: inventory.KindPowerShelf, Address: "A12/P01", Slot: "P01", Serial: "SHELF1"})
+	p.must(s.Expect(t.Context(), m, "ann"))
+	p.must(s.SavePerson(t.Context(), inventory.Person{ID: "fay", Grants: []inventory.Grant{{Role: inventory.RoleFacilities}}}))
+	for _, slot := range []string{"C01", "C02", "P01"} {
+		p.bind(slot, "https://"+strings.ToLower(slot)+".example")
+		p.slots[p.node(slot).ID] = slot
+	}
+	if _, err := s.Claim(t.Context(), "one", 1); err != nil { // it serves the rack now
+		t.Fatal(err)
+	}
+	return p, NewSafety(p, nil, "one", 30*time.Second, slog.New(slog.NewTextHandler(p, nil)))
+}
+
+func (p *pond) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(b)
+}
+
+func (p *pond) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
 	}
 }
 
-func (k *tank) Node(_ context.Context, id inventory.NodeID) (inventory.Node, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	i := slices.IndexFunc(k.nodes, func(n inventory.Node) bool { return n.ID == id })
-	return k.nodes[i], k.away
+func (p *pond) bind(slot, url string) {
+	p.t.Helper()
+	pin := inventory.DigestOf([]byte(slot))
+	p.must(p.Store.Bind(p.t.Context(), inventory.NodeID("A12/"+slot), inventory.Endpoint{URL: url, Pin: pin, Credential: credentialOf(pin)}))
 }
 
-func (k *tank) Rack(context.Context, inventory.RackID) (inventory.Rack, error) {
-	return k.rack, k.away
+func (p *pond) node(slot string) inventory.Node {
+	p.t.Helper()
+	n, err := p.Store.Node(p.t.Context(), inventory.NodeID("A12/"+slot))
+	p.must(err)
+	return n
 }
 
-func (k *tank) Hold(ctx context.Context, on inventory.Subject, h inventory.Hold) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.away != nil || ctx.Err() != nil {
-		return errors.Join(k.away, ctx.Err())
+// latch is the reason why a node, or the rack, is latched.
+func (p *pond) latch(slot string) string {
+	p.t.Helper()
+	r, err := p.Store.Rack(p.t.Context(), "A12")
+	p.must(err)
+	held := r.Holds
+	if slot != "" {
+		held = p.node(slot).Holds
 	}
-	k.set = append(k.set, fmt.Sprintf("%s %s %s", on.ID, h.Name, h.Reason))
-	if on.Scope == inventory.ScopeRack {
-		k.rack.Holds = append(k.rack.Holds, h)
-		return nil
+	for _, h := range held {
+		if h.Name == inventory.HoldSafetyLatch {
+			return h.Reason
+		}
 	}
-	i := slices.IndexFunc(k.nodes, func(n inventory.Node) bool { return string(n.ID) == on.ID })
-	k.nodes[i].Holds = append(slices.Clone(k.nodes[i].Holds), h)
-	return nil
+	return ""
+}
+
+// leaks are the machine's results of the leak gate, oldest first.
+func (p *pond) leaks(slot string) string {
+	p.t.Helper()
+	rows, err := p.Store.Evidence(p.t.Context(), inventory.NodeSubject(p.node(slot).ID))
+	p.must(err)
+	var out []string
+	for _, e := range rows {
+		if e.Gate == lifecycle.GateLeak && e.Producer == inventory.ByMachine {
+			out = append(out, string(e.Result))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func (p *pond) lift(slot string) error {
+	return p.Store.Lift(p.t.Context(), inventory.NodeSubject(p.node(slot).ID), inventory.HoldSafetyLatch, "fay", "it is dry")
+}
+
+// shut is the first gate that keeps a node from its next milestone.
+func (p *pond) shut(slot string) inventory.Gate {
+	p.t.Helper()
+	f, err := facts.Node(p.t.Context(), p.Store, p.node(slot).ID, time.Now())
+	p.must(err)
+	next, _ := lifecycle.After(f.Node.Milestone)
+	if list := lifecycle.Gate(next, f); len(list) > 0 {
+		return list[0].Gate
+	}
+	return ""
+}
+
+func (p *pond) Shards(ctx context.Context, h inventory.Holder) ([]inventory.RackID, error) {
+	if p.away != nil {
+		return nil, p.away
+	}
+	return p.Store.Shards(ctx, h)
+}
+
+func (p *pond) Select(ctx context.Context, sel inventory.Selector) iter.Seq2[inventory.Node, error] {
+	if p.away != nil {
+		return func(yield func(inventory.Node, error) bool) { yield(inventory.Node{}, p.away) }
+	}
+	return p.Store.Select(ctx, sel)
+}
+
+func (p *pond) Node(ctx context.Context, id inventory.NodeID) (inventory.Node, error) {
+	if p.away != nil {
+		return inventory.Node{}, p.away
+	}
+	return p.Store.Node(ctx, id)
+}
+
+func (p *pond) Hold(ctx context.Context, on inventory.Subject, h inventory.Hold) error {
+	if p.away != nil {
+		return p.away
+	}
+	return p.Store.Hold(ctx, on, h)
+}
+
+// lookNow looks at every BMC once and waits for all.
+func lookNow(t *testing.T, s *Safety) {
+	t.Helper()
+	s.begin(t.Context(), 0)
+	s.looks.Wait()
 }
 
 type fleetSecrets struct{ *bmcsim.Fleet }
@@ -81,13 +183,12 @@ func (f fleetSecrets) Credential(_ context.Context, name string) (string, invent
 	return s.User, inventory.NewSecret(s.Password), nil
 }
 
-// wetRack is a rack of two trays with leak detectors and a shelf, on real
-// sockets, and the watch over it.
-func wetRack(t *testing.T) (*Safety, *tank, *bmcsim.Fleet, *bytes.Buffer) {
+// wetRack is a pond whose BMCs are simulators on real sockets; C01 is burned in.
+func wetRack(t *testing.T) (*Safety, *pond, *bmcsim.Fleet) {
 	t.Helper()
-	c01, c02 := bmcsim.NewSpec(bmcsim.ProfileGB200, "c01"), bmcsim.NewSpec(bmcsim.ProfileGB200, "c02")
+	c01, c02 := bmcsim.NewSpec(bmcsim.ProfileGB200, "C01"), bmcsim.NewSpec(bmcsim.ProfileGB200, "C02")
 	c01.PowerOn, c02.PowerOn = true, true
-	fleet, err := bmcsim.New(bmcsim.Options{}, c01, c02, bmcsim.NewSpec(bmcsim.ProfileShelf, "p01"))
+	fleet, err := bmcsim.New(bmcsim.Options{}, c01, c02, bmcsim.NewSpec(bmcsim.ProfileShelf, "P01"))
 	if err == nil {
 		err = fleet.Start()
 	}
@@ -100,91 +201,124 @@ func wetRack(t *testing.T) (*Safety, *tank, *bmcsim.Fleet, *bytes.Buffer) {
 			t.Error(err)
 		}
 	})
-	k := &tank{rack: inventory.Rack{ID: "r", Name: "A12"}}
+	p, s := newPond(t, t.TempDir())
 	for _, e := range fleet.Directory() {
-		n := inventory.Node{ID: inventory.NodeID(e.Name), Rack: "r", Address: "A12/" + e.Name, Milestone: inventory.NodeSecured}
-		n.BMC = inventory.Endpoint{Node: n.ID, URL: e.URL, Pin: "sha256:seen"}
-		n.BMC.Credential = credentialOf(n.BMC.Pin)
-		if e.Name != "p01" {
-			n.BMC.System = "System_0"
-		}
-		k.nodes = append(k.nodes, n)
+		p.bind(e.Name, e.URL)
 	}
-	var log bytes.Buffer
-	s := NewSafety(k, nil, time.Second, slog.New(slog.NewTextHandler(&log, nil)))
 	s.Open = func(ctx context.Context, e inventory.Endpoint) (Watched, error) {
-		e.Pin, e.Credential = "", string(e.Node) // key and secret are not this test's matter
+		slot := p.slots[e.Node]
+		e.Pin, e.Credential = "", slot // key and secret are not this test's matter
+		if slot != "P01" {
+			e.System = "System_0"
+		}
 		return d.Dial(ctx, e, func(context.Context) error { return nil })
 	}
-	return s, k, fleet, &log
+	lookNow(t, s) // its dry readings are the evidence of discovered
+	storetest.Raise(t, p.Store, p.node("C01"), inventory.NodeBurnedIn)
+	return s, p, fleet
 }
 
-// TestSafety: a leak powers its tray off and latches it, once; while it lasts,
-// who switched the tray on again finds it off; a second one latches the rack.
+func offs(b *bmcsim.BMC) int { return b.Counters().Resets["System_0 ForceOff"] }
+
+func (p *pond) wet(b *bmcsim.BMC, i int, state string) {
+	p.t.Helper()
+	p.must(b.SetLeak(b.Spec().Leaks[i], state))
+}
+
+// TestSafety: a leak powers its tray off, latches it and takes its milestones;
+// nobody lifts the latch while it is wet, and dry readings open the way again. A
+// second leak latches the rack.
 func TestSafety(t *testing.T) {
-	s, k, fleet, log := wetRack(t)
-	ctx := t.Context()
-	c01, c02 := fleet.BMC("c01"), fleet.BMC("c02")
-	power := func(name string) redfish.PowerState {
-		t.Helper()
-		b, err := s.Open(ctx, k.nodes[slices.IndexFunc(k.nodes, func(n inventory.Node) bool { return string(n.ID) == name })].BMC)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Close()
-		p, err := b.Power(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
+	s, p, fleet := wetRack(t)
+	c01, c02 := fleet.BMC("C01"), fleet.BMC("C02")
+	lookNow(t, s)
+	if p.latch("C01")+p.latch("C02") != "" || offs(c01)+offs(c02) != 0 || p.leaks("C01") != "pass" || p.node("C01").Milestone != inventory.NodeBurnedIn {
+		t.Fatalf("dry, and it did: latches %q %q, leaks %s", p.latch("C01"), p.latch("C02"), p.leaks("C01"))
 	}
-	before := power("c01")
-	s.Look(ctx)
-	if len(k.set) != 0 || power("c01") != before {
-		t.Fatalf("dry, and it did %v, power %s", k.set, power("c01"))
+	p.wet(c01, 0, "Critical")
+	lookNow(t, s)
+	lookNow(t, s)
+	if r := p.latch("C01"); offs(c01) != 1 || offs(c02) != 0 || !strings.HasPrefix(r, "leak: /redfish/v1/") || !strings.Contains(r, c01.Spec().Leaks[0]+" Critical") || !strings.HasSuffix(r, "; its host is off") {
+		t.Fatalf("%d and %d power-offs, latch %q", offs(c01), offs(c02), r)
 	}
-	if err := c01.SetLeak(c01.Spec().Leaks[0], "Critical"); err != nil {
-		t.Fatal(err)
+	if n := p.node("C01"); n.Milestone != inventory.NodeDiscovered || p.leaks("C01") != "pass fail" || p.shut("C01") != lifecycle.GateLeak || p.latch("") != "" {
+		t.Fatalf("it stands at %s, leaks %s, shut is %s, rack %q", n.Milestone, p.leaks("C01"), p.shut("C01"), p.latch(""))
 	}
-	s.Look(ctx)
-	s.Look(ctx)
-	if power("c01") != redfish.PowerOff || power("c02") == redfish.PowerOff || len(k.set) != 1 || !strings.HasPrefix(k.set[0], "c01 safety-latch leak: ") ||
-		!strings.Contains(k.set[0], c01.Spec().Leaks[0]) || !strings.HasSuffix(k.set[0], "its host is off") {
-		t.Fatalf("c01 %s, c02 %s, holds %q", power("c01"), power("c02"), k.set)
+	if err := p.lift("C01"); !errors.Is(err, inventory.ErrConflict) || !strings.Contains(err.Error(), "do not read dry") {
+		t.Fatalf("lifted while wet: %v", err)
 	}
-	if err := c02.SetLeak(c02.Spec().Leaks[0], "Warning"); err != nil {
-		t.Fatal(err)
+	p.wet(c02, 0, "Warning")
+	lookNow(t, s)
+	if offs(c02) != 1 || p.latch("C02") == "" || !strings.HasPrefix(p.latch(""), "leak in A12/C01, A12/C02: cut the power") {
+		t.Fatalf("%d power-offs, latches %q and of the rack %q", offs(c02), p.latch("C02"), p.latch(""))
 	}
-	s.Look(ctx)
-	if power("c02") != redfish.PowerOff || len(k.set) != 3 || !strings.HasPrefix(k.set[2], "r safety-latch leak in A12/c01, A12/c02") {
-		t.Fatalf("c02 %s, holds %q", power("c02"), k.set)
+	rack := func() error {
+		return p.Store.Lift(t.Context(), inventory.RackSubject("A12"), inventory.HoldSafetyLatch, "fay", "drained")
 	}
-	if !strings.Contains(log.String(), "level=ERROR msg=LEAK node=A12/c01") {
-		t.Errorf("log:\n%s", log)
+	if err := rack(); !errors.Is(err, inventory.ErrConflict) {
+		t.Fatalf("the rack was lifted before its members: %v", err)
+	}
+	p.wet(c01, 0, "OK")
+	p.wet(c02, 0, "OK")
+	lookNow(t, s)
+	p.must(errors.Join(p.lift("C01"), p.lift("C02"), rack()))
+	if p.leaks("C01") != "pass fail pass" || p.shut("C01") == lifecycle.GateLeak {
+		t.Errorf("dry again: leaks %s, shut is %s", p.leaks("C01"), p.shut("C01"))
+	}
+	lookNow(t, s)
+	if p.leaks("C01") != "pass fail pass" || p.latch("C01") != "" || offs(c01) != 1 || !strings.Contains(p.log.String(), "level=ERROR msg=LEAK node=A12/C01") {
+		t.Errorf("leaks %s, latch %q, log:\n%s", p.leaks("C01"), p.latch("C01"), &p.log)
 	}
 }
 
-// TestSafetyWithoutRecord: power goes off first; the latch follows when the
-// record is back.
+// TestSafetyOneAfterTheOther: the second leak latches the rack while the first
+// tray is still wet, but not once it has read dry.
+func TestSafetyOneAfterTheOther(t *testing.T) {
+	s, p, fleet := wetRack(t)
+	p.wet(fleet.BMC("C01"), 0, "Critical")
+	lookNow(t, s)
+	p.wet(fleet.BMC("C01"), 0, "OK")
+	lookNow(t, s)
+	p.wet(fleet.BMC("C02"), 0, "Critical")
+	lookNow(t, s)
+	if p.latch("C01") == "" || p.latch("C02") == "" || p.latch("") != "" {
+		t.Errorf("latches %q %q, of the rack %q", p.latch("C01"), p.latch("C02"), p.latch(""))
+	}
+	fresh := NewSafety(p, nil, "one", time.Second, s.Log) // a new process has not read C01 yet
+	n := p.node("C02")
+	fresh.escalate(t.Context(), n)
+	if p.latch("") == "" {
+		t.Error("who has not seen C01 dry takes it for dry")
+	}
+}
+
+// TestSafetyWithoutRecord: power goes off first; latch and evidence follow when
+// the record is back, though the sensor is dry by then.
 func TestSafetyWithoutRecord(t *testing.T) {
-	s, k, fleet, _ := wetRack(t)
-	s.Look(t.Context())
-	k.away = errors.New("disk full")
-	c01 := fleet.BMC("c01")
-	if err := c01.SetLeak(c01.Spec().Leaks[1], "Critical"); err != nil {
-		t.Fatal(err)
+	s, p, fleet := wetRack(t)
+	p.away = errors.New("disk full")
+	c01 := fleet.BMC("C01")
+	p.wet(c01, 1, "Critical")
+	lookNow(t, s)
+	if p.latch("C01") != "" || offs(c01) != 1 || !strings.Contains(p.log.String(), "goes on with the BMCs it knows") {
+		t.Fatalf("%d power-offs, latch %q, log:\n%s", offs(c01), p.latch("C01"), &p.log)
 	}
-	s.Look(t.Context())
-	if n := c01.Counters().Resets["System_0 ForceOff"]; n != 1 || len(k.set) != 0 {
-		t.Fatalf("%d power-offs, holds %q", n, k.set)
+	p.wet(c01, 1, "OK")
+	p.away = nil
+	lookNow(t, s)
+	if p.latch("C01") == "" || p.leaks("C01") != "pass fail pass" {
+		t.Fatalf("latch %q, leaks %s", p.latch("C01"), p.leaks("C01"))
 	}
-	k.away = nil
-	if err := c01.SetLeak(c01.Spec().Leaks[1], "OK"); err != nil { // dry again, and the latch is still owed
-		t.Fatal(err)
-	}
-	s.Look(t.Context())
-	if n := c01.Counters().Resets["System_0 ForceOff"]; n != 1 || len(k.set) != 1 {
-		t.Fatalf("%d power-offs, holds %q", n, k.set)
+	lookNow(t, s) // the latch is younger than the dry reading: one after it is on record now
+	p.must(p.lift("C01"))
+}
+
+// TestSafetyServes: a server watches its own racks.
+func TestSafetyServes(t *testing.T) {
+	s, _, _ := wetRack(t)
+	s.Holder = "two"
+	if list := s.nodes(t.Context()); len(list) != 0 {
+		t.Errorf("it watches %d nodes of another server", len(list))
 	}
 }
 
@@ -222,105 +356,4 @@ func TestWatched(t *testing.T) {
 			t.Errorf("%s: watched %t", c.name, got)
 		}
 	}
-}
-
-// scripted is a BMC that says what the table wants.
-type scripted struct {
-	wet   [][]redfish.Alarm
-	err   error
-	power error
-	slow  bool // the second reading hangs
-	cut   bool // it falls silent after the leak was read
-	asked int
-	off   int
-}
-
-func (b *scripted) Alarms(ctx context.Context) ([]redfish.Alarm, error) {
-	b.asked++
-	if b.slow && b.asked > 1 {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	if b.err != nil && b.asked > 1 {
-		return nil, b.err
-	}
-	if b.cut {
-		return b.wet[0], redfish.ErrUnreachable
-	}
-	return b.wet[min(b.asked, len(b.wet))-1], nil
-}
-func (b *scripted) Power(context.Context) (redfish.PowerState, error) { return redfish.PowerOn, nil }
-func (b *scripted) SetPower(ctx context.Context, _ redfish.PowerAction) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	b.off++
-	return b.power
-}
-func (*scripted) Close() error { return nil }
-
-// TestSafetyDoubts: a glitch cuts nothing; a leak that cannot be read twice, or
-// a host that stays on, is said to people who can pull a plug.
-func TestSafetyDoubts(t *testing.T) {
-	leak, dry := []redfish.Alarm{{Kind: redfish.AlarmLeak, Sensor: "/L", State: "Critical", Latched: true}}, []redfish.Alarm{{Kind: redfish.AlarmBlind, Leak: true}}
-	for _, c := range []struct {
-		name string
-		bmc  *scripted
-		off  int
-		says string
-	}{
-		{"blind is no leak here; the gate is about it", &scripted{wet: [][]redfish.Alarm{dry}}, 0, ""},
-		{"read once and not again", &scripted{wet: [][]redfish.Alarm{leak, nil}}, 0, ""},
-		{"blind when it is read again", &scripted{wet: [][]redfish.Alarm{leak, dry}}, 1, "NOT off"},
-		{"cannot be repeated", &scripted{wet: [][]redfish.Alarm{leak}, err: errors.New("away")}, 1, "NOT off"},
-		{"second reading hangs", &scripted{wet: [][]redfish.Alarm{leak}, slow: true}, 1, "NOT off"},
-		{"falls silent after the leak", &scripted{wet: [][]redfish.Alarm{leak}, cut: true}, 1, "NOT off"},
-		{"stays on", &scripted{wet: [][]redfish.Alarm{leak}}, 1, "its host is NOT off (power state \"On\"): cut its supply"},
-		{"refused", &scripted{wet: [][]redfish.Alarm{leak}, power: redfish.ErrBusy}, 1, redfish.ErrBusy.Error()},
-		{"refused for good", &scripted{wet: [][]redfish.Alarm{leak}, power: redfish.ErrUnsupported}, 1, "/L Critical (stays until it is re-armed); its host is NOT off ("},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				k := &tank{nodes: []inventory.Node{{ID: "n", Address: "A12/C01", Milestone: inventory.NodeBurnedIn, BMC: inventory.Endpoint{Pin: "sha256:x", Credential: credentialOf("sha256:x")}}}}
-				s := NewSafety(k, nil, time.Second, slog.New(slog.DiscardHandler))
-				s.Open = func(context.Context, inventory.Endpoint) (Watched, error) { return c.bmc, nil }
-				s.Look(t.Context())
-				if c.bmc.off != c.off || len(k.set) != c.off || c.off > 0 && !strings.Contains(k.set[0], c.says) {
-					t.Errorf("%d power-offs, holds %q", c.bmc.off, k.set)
-				}
-			})
-		})
-	}
-}
-
-// TestSafetyBlind: a BMC that is silent for longer than a flash is said once,
-// and again after it has answered.
-func TestSafetyBlind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		k := &tank{nodes: []inventory.Node{{ID: "n", Address: "A12/C01", Milestone: inventory.NodeBurnedIn, BMC: inventory.Endpoint{Pin: "sha256:x", Credential: credentialOf("sha256:x")}}}}
-		s := NewSafety(k, nil, 30*time.Second, slog.New(slog.NewTextHandler(&log, nil)))
-		away := error(redfish.ErrUnreachable)
-		s.Open = func(context.Context, inventory.Endpoint) (Watched, error) {
-			return &scripted{wet: [][]redfish.Alarm{nil}}, away
-		}
-		run := func(d time.Duration) int {
-			ctx, cancel := context.WithTimeout(t.Context(), d)
-			defer cancel()
-			s.Run(ctx)
-			return strings.Count(log.String(), "are not watched")
-		}
-		if n := run(watchBlind); n != 0 {
-			t.Errorf("said after %s: %s", watchBlind, &log)
-		}
-		if n := run(time.Hour); n != 1 {
-			t.Errorf("said %d times in an hour: %s", n, &log)
-		}
-		away = nil
-		run(time.Minute)
-		away = redfish.ErrUnreachable
-		if n := run(time.Hour); n != 2 {
-			t.Errorf("said %d times after it was back: %s", n, &log)
-		}
-	})
 }

@@ -66,7 +66,11 @@ func (s *Steps) node(ctx context.Context, t Turn) (Result, error) {
 		e, _ := lifecycle.EventTo(next)
 		return Result{Change: inventory.Change{Event: &inventory.Event{Kind: e, Reason: "every gate is open"}}, Reason: "gates of " + string(next) + " are open"}, nil
 	}
-	if m := s.Makers[next]; m != nil && machineShut(next, f) {
+	m := s.Makers[next]
+	if leakShut(next, f) {
+		m = s.Extra[inventory.OpSweep] // what may leak is read again, and nothing else is done with it
+	}
+	if m != nil && machineShut(next, f) {
 		r, done, err := s.start(ctx, t, f, m)
 		if err != nil || !done {
 			return r, err
@@ -78,13 +82,15 @@ func (s *Steps) node(ctx context.Context, t Turn) (Result, error) {
 
 // machineShut reports whether a machine has evidence to make for a milestone.
 func machineShut(m inventory.Milestone, f lifecycle.Facts) bool {
-	for _, g := range lifecycle.GateResults(m, f) {
-		if g.Producer == inventory.ByMachine && !g.Open() {
-			return true
-		}
-	}
-	return false
+	return leakShut(m, f) || slices.ContainsFunc(lifecycle.GateResults(m, f), machineOwes)
 }
+
+// leakShut reports whether a machine must read a node dry before it may go on.
+func leakShut(m inventory.Milestone, f lifecycle.Facts) bool {
+	return slices.ContainsFunc(lifecycle.Standing(m, f), machineOwes)
+}
+
+func machineOwes(g lifecycle.GateResult) bool { return g.Producer == inventory.ByMachine && !g.Open() }
 
 // start runs a maker when it may: asked for, not held, nothing else running.
 func (s *Steps) start(ctx context.Context, t Turn, f lifecycle.Facts, m Maker) (Result, bool, error) {

@@ -30,6 +30,8 @@ type Sweep struct {
 		Put(context.Context, io.Reader) (inventory.Digest, error)
 	}
 	Again time.Duration // a reading that did not open the gates is repeated after this; default 60 s
+	// Leak is told at once of a node that leaks, before anything else is done.
+	Leak func(context.Context, inventory.Node)
 }
 
 // Kind implements Maker.
@@ -51,7 +53,7 @@ func (m *Sweep) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bo
 	}
 	leaks := found{}
 	if errors.Is(err, inventory.ErrNotFound) || m.due(t, f, o) || next == inventory.NodeDiscovered && !judged(f, lifecycle.GateIdentity) {
-		if o, leaks, err = m.read(ctx, t, next); err != nil {
+		if o, leaks, err = m.read(ctx, t); err != nil {
 			if errors.Is(err, errRotate) {
 				return m.rotate(ctx, t, f)
 			}
@@ -73,7 +75,7 @@ func (m *Sweep) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bo
 	if f, err = facts.Node(ctx, m.Store, t.Node.ID, time.Now()); err != nil {
 		return Result{}, false, err
 	}
-	if machineShut(next, f) && (next == inventory.NodeDiscovered || next == inventory.NodeVerified) {
+	if machineShut(next, f) && (next == inventory.NodeDiscovered || next == inventory.NodeVerified || leakShut(next, f)) {
 		return Result{Change: inventory.Change{Blockers: lifecycle.Gate(next, f)}, Wait: m.again(), Reason: "the reading does not open " + string(next)}, false, nil
 	}
 	return Result{}, true, nil
@@ -98,7 +100,7 @@ func judged(f lifecycle.Facts, g inventory.Gate) bool {
 
 // read finds the BMC, reads all of it and stores what it said; the endpoint is
 // bound as it was found, with the key it showed.
-func (m *Sweep) read(ctx context.Context, t Turn, next inventory.Milestone) (inventory.Observation, found, error) {
+func (m *Sweep) read(ctx context.Context, t Turn) (inventory.Observation, found, error) {
 	long, stop := t.Extend(ctx)
 	defer stop()
 	e, ordered, err := m.Access.find(long, t)
@@ -128,13 +130,15 @@ func (m *Sweep) read(ctx context.Context, t Turn, next inventory.Milestone) (inv
 	}
 	o.Node, o.Rack, o.Simulated = t.Node.ID, t.Rack.ID, o.Simulated || e.Simulated
 	e.Simulated = o.Simulated
-	leaks := found{} // no alarm was asked for: nothing is known, whatever milestone the reading itself moves the node to
-	if next == inventory.NodeDiscovered {
-		alarms, err := bmc.Alarms(long)
-		if err != nil {
-			return o, leaks, err
-		}
-		leaks = judgeLeaks(alarms)
+	alarms, err := bmc.Alarms(long)
+	leaks := judgeLeaks(alarms)
+	if leaks.result == inventory.ResultFail && m.Leak != nil { // also when the BMC fell silent after it
+		n := t.Node
+		n.BMC = e
+		m.Leak(long, n)
+	}
+	if err != nil {
+		return o, found{}, err
 	}
 	if err := m.Store.Bind(long, t.Node.ID, e); err != nil {
 		return o, leaks, err
@@ -165,22 +169,24 @@ func (m *Sweep) rotate(ctx context.Context, t Turn, f lifecycle.Facts) (Result, 
 	return r, done, err
 }
 
-// file turns the reading into evidence of the next milestone.
+// file turns the reading into evidence of the next milestone, and of the leak
+// gate whatever that is. Leaks are empty where this turn has not read them.
 func (m *Sweep) file(ctx context.Context, t Turn, f lifecycle.Facts, o inventory.Observation, leaks found, next inventory.Milestone) error {
 	var results []found
-	switch next {
-	case inventory.NodeDiscovered:
-		if leaks.gate == "" {
-			return nil // nothing was read in this turn
-		}
-		results = judgeDiscovered(t.Node, t.Members, o, leaks)
-	case inventory.NodeVerified:
+	if leaks.gate != "" {
+		results = append(results, leaks)
+	}
+	switch {
+	case next == inventory.NodeDiscovered && leaks.gate != "":
+		results = append(results, judgeDiscovered(t.Node, t.Members, o)...)
+	case next == inventory.NodeVerified:
 		want, _, err := m.Store.Components(ctx, t.Node.ID, inventory.At{})
 		if err != nil {
 			return err
 		}
-		results = judgeVerified(f, o, want)
-	default:
+		results = append(results, judgeVerified(f, o, want)...)
+	}
+	if len(results) == 0 {
 		return nil
 	}
 	raw, err := json.Marshal(o)
@@ -194,11 +200,18 @@ func (m *Sweep) file(ctx context.Context, t Turn, f lifecycle.Facts, o inventory
 	print := inventory.Fingerprint(o.Components)
 	asked := lifecycle.GateResults(next, f)
 	for _, r := range results {
-		if !slices.ContainsFunc(asked, func(g lifecycle.GateResult) bool { return g.Gate == r.gate && g.Producer == inventory.ByMachine }) {
+		counts := slices.ContainsFunc(asked, func(g lifecycle.GateResult) bool { return g.Gate == r.gate && g.Producer == inventory.ByMachine })
+		if r.gate == lifecycle.GateLeak {
+			counts = lifecycle.LeakCounts(f) || r.result == inventory.ResultFail
+		}
+		if !counts {
 			continue // the rack type gives this gate to a person, or declares it not applicable
 		}
 		e := inventory.Evidence{Subject: t.Subject(), Gate: r.gate, Result: r.result, Producer: inventory.ByMachine, Document: doc, Fingerprint: print,
 			At: time.Now(), By: "rackwright/sweep", Detail: r.detail, Simulated: o.Simulated}
+		if r.gate == lifecycle.GateLeak {
+			e.At = o.At // a latch is lifted on a reading that began after it
+		}
 		if _, err := file(ctx, m.Store, f, e); err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ type Redfish struct {
 	Quiet    time.Duration `mapstructure:"quiet"`    // a reset of unknown outcome that left no trace within this never began
 	PerBMC   int           `mapstructure:"per_bmc"`  // requests in flight per BMC, one of them writing
 	Networks []string      `mapstructure:"networks"` // where BMCs may be; empty: anywhere
-	Watch    time.Duration `mapstructure:"watch"`    // how often leak sensors are read between sweeps; on SQLite only
+	Watch    time.Duration `mapstructure:"watch"`    // how often leak detectors are read between sweeps
 	Look     time.Duration `mapstructure:"look"`     // how often networks are searched for BMCs that no node has; 0: never; one of more than 65,536 addresses by SSDP only
 }
 

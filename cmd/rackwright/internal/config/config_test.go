@@ -66,11 +66,11 @@ func TestOrder(t *testing.T) {
 }
 
 func TestAllFaultsAtOnce(t *testing.T) {
-	_, err := config.Load(write(t, "site: \"a b\"\nmanagement: {address: nowhere}\nlog: {level: loud}\nconductor: {lease: 10s}\n"), nil)
+	_, err := config.Load(write(t, "site: \"a b\"\nmanagement: {address: nowhere}\nlog: {level: loud}\nconductor: {lease: 10s}\nredfish: {watch: 1h}\n"), nil)
 	if !errors.Is(err, config.ErrInvalid) {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{"site:", "management.address:", "log.level:", "conductor.lease:"} {
+	for _, want := range []string{"site:", "management.address:", "log.level:", "conductor.lease:", "redfish.watch: 1h0m0s: use at most 5m0s"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not named in: %v", want, err)
 		}

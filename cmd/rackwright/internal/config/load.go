@@ -157,6 +157,9 @@ func (c Config) faults() []error {
 	return append(out, c.times()...)
 }
 
+// watchLongest is how long leaks may go unread.
+const watchLongest = 5 * time.Minute
+
 // times: a rhythm that cannot keep its own promises is refused.
 func (c Config) times() []error {
 	var out []error
@@ -166,6 +169,9 @@ func (c Config) times() []error {
 		if d <= 0 {
 			out = append(out, fmt.Errorf("%s: %s: write a time such as 30s", key, d))
 		}
+	}
+	if c.Redfish.Watch > watchLongest {
+		out = append(out, fmt.Errorf("redfish.watch: %s: use at most %s: between two looks a leak is seen by nobody here", c.Redfish.Watch, watchLongest))
 	}
 	if c.Redfish.Look < 0 {
 		out = append(out, fmt.Errorf("redfish.look: %s: write a time such as 15m, or 0 for never", c.Redfish.Look))

@@ -91,7 +91,7 @@ func (k *killer) only(what string, do func() error) error {
 
 // reads are the methods that change nothing for good; the rest are commits.
 var reads = strings.Fields(`Racks Rack Select Node Find Components Observation Findings Finding Evidence Waivers Blockers Requests Request Sightings
-	Locks Intents Faults Asked Unsettled Run ListRuns Batches Reserve Bound Lines Document Ref Refs Person Persons Token Entries Head Load Close`)
+	Locks Intents Faults Asked Unsettled Shards Run ListRuns Batches Reserve Bound Lines Document Ref Refs Person Persons Token Entries Head Load Close`)
 
 // TestKillerCountsEveryWrite: a method that is new in inventory.Store is either
 // a read, or a commit that can be killed at.

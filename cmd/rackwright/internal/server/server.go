@@ -46,8 +46,8 @@ type Server struct {
 	catalogue *images.Catalogue
 	conductor *conductor.Conductor
 	dialer    *redfish.Dialer
-	safety    *conductor.Safety // nil: see wire
-	scout     *conductor.Scout  // nil: no networks are named
+	safety    *conductor.Safety
+	scout     *conductor.Scout // nil: no networks are named
 	api       *api.Service
 	cert      tls.Certificate
 	pin       string
@@ -205,9 +205,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	watching, blind := context.WithCancel(context.WithoutCancel(ctx)) // turns under way may flash on after the end was asked for
 	var watch sync.WaitGroup
-	if s.safety != nil {
-		watch.Go(func() { s.safety.Run(watching) })
-	}
+	watch.Go(func() { s.safety.Run(watching) })
 	err := s.conductor.Run(ctx)
 	blind()
 	watch.Wait()

@@ -63,16 +63,12 @@ func (s *Server) steps() *conductor.Steps {
 	}
 	s.dialer = &redfish.Dialer{Credentials: access, Profiles: redfish.Profiles(), PerBMC: c.Redfish.PerBMC, Memory: s.store, Log: s.o.Log.With("room", "redfish")}
 	access.Dialer = s.dialer
-	if c.Database == "" {
-		s.safety = conductor.NewSafety(s.store, access, c.Redfish.Watch, s.o.Log.With("room", "safety"))
-	} else { // each server would log in to every BMC, and remove the session of the one that works there
-		s.o.Log.Warn("leaks are not watched between sweeps: several servers may share this database")
-	}
+	s.safety = conductor.NewSafety(s.store, access, s.conductor.Holder, c.Redfish.Watch, s.o.Log.With("room", "safety"))
 	if len(access.Networks) > 0 && c.Redfish.Look > 0 {
 		s.scout = conductor.NewScout(s.store, access.Networks, c.Redfish.Look, s.o.Log.With("room", "redfish"))
 	}
 	secure := &conductor.Secure{Store: s.store, Access: access, Poll: c.Conductor.Settle}
-	sweep := &conductor.Sweep{Store: s.store, Access: access, Secure: secure, Blobs: s.images, Again: c.Redfish.Again}
+	sweep := &conductor.Sweep{Store: s.store, Access: access, Secure: secure, Blobs: s.images, Again: c.Redfish.Again, Leak: s.safety.Inspect}
 	out := &conductor.Steps{Store: s.store, Freeze: cert.Freeze, Issue: cert.Issue,
 		Makers: map[inventory.Milestone]conductor.Maker{
 			inventory.NodeDiscovered: sweep,

@@ -28,11 +28,12 @@ const (
 	FaultTaskLost    FaultKind = "task-lost" // the BMC resets itself in the update and forgets the task; the bank was written
 	FaultMemory      FaultKind = "memory"    // the memory test finds a miscompare
 	FaultLeak        FaultKind = "leak"      // a cold plate leaks once the machine has booted its image
+	FaultWet         FaultKind = "wet-tray"  // it was delivered wet and stands under power
 )
 
 // FaultKinds lists them, for flags and help.
 func FaultKinds() []FaultKind {
-	return []FaultKind{FaultMissingDIMM, FaultSwapped, FaultOldGPU, FaultTaskLost, FaultMemory, FaultLeak}
+	return []FaultKind{FaultMissingDIMM, FaultSwapped, FaultOldGPU, FaultTaskLost, FaultMemory, FaultLeak, FaultWet}
 }
 
 // Versions of the simulated GPU firmware.
@@ -42,7 +43,7 @@ const (
 	gpuFirmware   = "HGX_FW_GPU_SXM_"
 )
 
-// leakDetector is the detector that FaultLeak wets.
+// leakDetector is the detector that FaultLeak and FaultWet wet.
 const leakDetector = "Chassis_0_LeakDetector_0_ColdPlate"
 
 // lostAt is the percentage at which a task is lost with the BMC's reset.
@@ -101,6 +102,9 @@ func (u *Unit) hurt(f Fault, l Layout, machine map[string][]simagent.Fault) erro
 	case FaultLeak:
 		u.Spec.Leaks = []string{leakDetector}
 		u.leaks = true
+	case FaultWet:
+		u.Spec.Leaks, u.Spec.PowerOn = []string{leakDetector}, true
+		u.wet = true
 	default:
 		return fmt.Errorf("unknown fault %q: use one of %v: %w", f.Kind, FaultKinds(), inventory.ErrInvalid)
 	}

@@ -14,7 +14,7 @@ type Unit struct {
 	Profile string // of bmcsim
 	Spec    bmcsim.Spec
 
-	leaks bool // as delivered: see FaultLeak
+	leaks, wet bool // as delivered: see FaultLeak, FaultWet
 }
 
 // Layout is a rack as ordered.

@@ -58,6 +58,11 @@ func New(l Layout, o Options) (*Rack, error) {
 		return nil, err
 	}
 	for _, u := range delivered {
+		if u.wet {
+			if err := r.fleet.BMC(u.Spec.Name).SetLeak(leakDetector, "Critical"); err != nil {
+				return nil, errors.Join(err, r.fleet.Close())
+			}
+		}
 		if !u.hosts() {
 			continue
 		}

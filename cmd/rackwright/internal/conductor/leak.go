@@ -1,0 +1,223 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/facts"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/redfish"
+)
+
+// leakReason begins the reason of a latch that a leak set.
+const leakReason = "leak: "
+
+// look looks at one node, as the record has it now: others were looked at since
+// the list was read, and its password may be another one.
+func (s *Safety) look(ctx context.Context, n inventory.Node) {
+	ctx, cancel := context.WithTimeout(ctx, watchAnswer)
+	defer cancel()
+	ask, done := context.WithTimeout(ctx, watchRecord)
+	now, err := s.Store.Node(ask, n.ID)
+	done()
+	if err == nil {
+		if n = now; !watched(n) {
+			return
+		}
+	}
+	s.Inspect(ctx, n)
+}
+
+// Inspect reads the leak detectors of a node and does what they ask for. A
+// reading that meets a leak calls it too, whether the node is watched or not.
+func (s *Safety) Inspect(ctx context.Context, n inventory.Node) {
+	ctx = redfish.Urgent(ctx)
+	at := time.Now()
+	bmc, err := s.Open(ctx, n.BMC)
+	if err != nil {
+		s.unseen(ctx, n, at, err)
+		return
+	}
+	defer bmc.Close()
+	alarms, err := bmc.Leaks(ctx)
+	seen := judgeLeaks(alarms)
+	switch {
+	case seen.result == inventory.ResultFail: // and an error after it takes nothing back
+	case err != nil:
+		s.unseen(ctx, n, at, err)
+		return
+	case seen.result == inventory.ResultUnjudged:
+		s.unseen(ctx, n, at, errors.New(seen.detail))
+		return
+	default:
+		s.post(n.ID, func(p *post) { p.state, p.blind, p.said = seen.result, time.Time{}, false })
+		s.file(ctx, n, at, seen, alarms)
+		return
+	}
+	repeat, done := context.WithTimeout(ctx, watchRepeat)
+	again, err := bmc.Leaks(repeat) // one reading may be a glitch; one that cannot be repeated is believed
+	done()
+	if err == nil && judgeLeaks(again).result == inventory.ResultPass {
+		s.Log.Warn("a leak was read once and not again", "node", n.Address, "sensor", seen.detail)
+		return
+	}
+	s.act(context.WithoutCancel(ctx), bmc, n, at, seen, alarms) // neither the time of the reading nor the end of this process stops what must be done now
+}
+
+// act: power off first, then the record.
+func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
+	done := powerOff(ctx, bmc)
+	s.Log.Error("LEAK", "node", n.Address, "sensor", seen.detail, "power", done)
+	s.post(n.ID, func(p *post) { p.state, p.blind, p.said = inventory.ResultFail, time.Time{}, false })
+	if !n.Held(inventory.HoldSafetyLatch) {
+		s.hold(ctx, inventory.NodeSubject(n.ID), leakReason+strings.TrimPrefix(seen.detail, "leak ")+"; "+done)
+	}
+	s.escalate(ctx, n)
+	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, alarms) })
+}
+
+// powerOff cuts the host's power and says how that went. What did not get through
+// is sent again: off twice is off.
+func powerOff(ctx context.Context, bmc Watched) string {
+	ctx, over := context.WithTimeout(ctx, watchSend+watchConfirm)
+	defer over()
+	send := func() error {
+		brief, cancel := context.WithTimeout(ctx, watchSend)
+		defer cancel()
+		return bmc.SetPower(brief, redfish.ActionForceOff)
+	}
+	err := send()
+	for end := time.Now().Add(watchConfirm); ; time.Sleep(watchConfirm / 20) {
+		state, perr := bmc.Power(ctx)
+		switch {
+		case perr == nil && state == redfish.PowerOff:
+			return "its host is off"
+		case errors.Is(err, redfish.ErrUnsupported) && errors.Is(perr, redfish.ErrUnsupported):
+			return "no host here can be powered off: cut its supply at the shelf or outlet"
+		case time.Now().After(end) || ctx.Err() != nil:
+			return fmt.Sprintf("its host is NOT off (%s): cut its supply at the shelf or outlet", errors.Join(err, perr, fmt.Errorf("power state %q", state)))
+		case err != nil && !errors.Is(err, redfish.ErrUnsupported):
+			err = send()
+		}
+	}
+}
+
+// unseen: a BMC, or a detector of it, cannot be read. After longer than a flash
+// explains, and at once where it refuses us, that is said and shuts the gate:
+// what nobody reads is not dry.
+func (s *Safety) unseen(ctx context.Context, n inventory.Node, at time.Time, cause error) {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return // we are ending, not the BMC
+	}
+	refused := errors.Is(cause, redfish.ErrAuth) || errors.Is(cause, redfish.ErrLocked)
+	long, say := false, false
+	var since time.Time
+	s.post(n.ID, func(p *post) {
+		if p.blind.IsZero() {
+			p.blind = at
+		}
+		since = p.blind
+		if p.state == inventory.ResultPass {
+			p.state = "" // it was dry; nobody knows what it is
+		}
+		long = refused || time.Since(since) > watchBlind
+		say = long && !p.said
+		p.said = p.said || long
+	})
+	if say {
+		s.Log.Warn("the leak detectors of this node are not watched", "node", n.Address, "since", since.UTC().Format(time.RFC3339), "err", cause)
+	}
+	if long {
+		s.file(ctx, n, at, found{lifecycle.GateLeak, inventory.ResultUnjudged, blindness(cause)}, nil)
+	}
+}
+
+// blindness is why detectors cannot be read, without the address of the BMC: a
+// certificate leaves that out.
+func blindness(err error) string {
+	var e *redfish.Error
+	switch {
+	case errors.Is(err, redfish.ErrAuth), errors.Is(err, redfish.ErrLocked):
+		return "its BMC refuses the sealed password"
+	case errors.Is(err, redfish.ErrPin):
+		return "another key answers in place of its BMC"
+	case errors.Is(err, redfish.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+		return "its BMC does not answer"
+	case errors.As(err, &e):
+		return "its BMC gives no reading of them"
+	}
+	return err.Error()
+}
+
+// file makes evidence of a look where it differs from what the record says.
+func (s *Safety) file(ctx context.Context, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
+	fresh := false
+	s.post(n.ID, func(p *post) {
+		fresh = p.filed == seen.result && p.checked.After(n.Since) && time.Since(p.checked) < watchRecheck
+	})
+	if fresh && !n.Held(inventory.HoldSafetyLatch) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), watchRecord) // a slow BMC leaves no time
+	defer cancel()
+	if err := s.evidence(ctx, n.ID, at, seen, alarms); err != nil {
+		s.Log.Error("what the leak detectors say could not be recorded; it is tried at the next look", "node", n.Address, "err", err)
+	}
+}
+
+// evidence files a result of the leak gate unless the newest is the same. After a
+// latch a dry reading is filed in any case: lifting it asks for one.
+func (s *Safety) evidence(ctx context.Context, id inventory.NodeID, at time.Time, seen found, alarms []redfish.Alarm) error {
+	f, err := facts.Node(ctx, s.Store, id, time.Now())
+	if err != nil {
+		return err
+	}
+	if !stale(f, at, seen) {
+		s.post(id, func(p *post) { p.filed, p.checked = seen.result, time.Now() })
+		return nil
+	}
+	raw, err := json.Marshal(map[string]any{"at": at.UTC(), "alarms": alarms, "detail": seen.detail})
+	if err != nil {
+		return fmt.Errorf("leak reading of %s: %w", f.Node.Address, err)
+	}
+	doc, err := s.Store.Put(ctx, inventory.DocObservation, raw)
+	if err != nil {
+		return err
+	}
+	_, parts, err := s.Store.Components(ctx, id, inventory.At{})
+	if err != nil {
+		return err
+	}
+	if _, err := s.Store.File(ctx, inventory.Evidence{Subject: inventory.NodeSubject(id), Gate: seen.gate, Result: seen.result, Producer: inventory.ByMachine, Document: doc,
+		Fingerprint: inventory.Fingerprint(parts), At: at, By: "rackwright/watch", Detail: seen.detail, Simulated: f.Node.Simulated || f.Node.BMC.Simulated}); err != nil {
+		return err
+	}
+	s.post(id, func(p *post) { p.filed, p.checked = seen.result, time.Now() })
+	return nil
+}
+
+// stale: the law asks a machine about leaks, and its newest evidence says
+// something else, or says dry from before the latch. A leak is written down
+// whatever the rack type says, and even when somebody has read dry since.
+func stale(f lifecycle.Facts, at time.Time, seen found) bool {
+	if !lifecycle.LeakCounts(f) && seen.result != inventory.ResultFail {
+		return false
+	}
+	people := func(e inventory.Evidence) bool { return e.Producer != inventory.ByMachine }
+	e, ok := last(slices.DeleteFunc(slices.Clone(f.Evidence), people), seen.gate, inventory.NodeSubject(f.Node.ID))
+	switch {
+	case !ok:
+		return true
+	case e.Result != seen.result:
+		return seen.result == inventory.ResultFail || at.After(e.At)
+	}
+	return seen.result == inventory.ResultPass && slices.ContainsFunc(f.Node.Holds, func(h inventory.Hold) bool {
+		return h.Name == inventory.HoldSafetyLatch && !e.At.After(h.Since) && at.After(h.Since)
+	})
+}
