@@ -201,6 +201,7 @@ const (
 	OpWipe     OpKind = "wipe"
 	OpLocate   OpKind = "locate"
 	// Decisions of a person about a node beside the main way; they touch no hardware.
+	OpTriage OpKind = "triage" // out of the main way: somebody saw what no machine did
 	OpReturn OpKind = "return" // from triage or repair back to what is still proven
 	OpRepair OpKind = "repair" // from triage to repair
 )

@@ -11,6 +11,12 @@ import (
 	"github.com/rackwright/rackwright/inventory"
 )
 
+func (a *app) triageCmd() *cobra.Command {
+	c := a.decision(inventory.OpTriage, "Take nodes out of the way by a person's word: a ruined board, a fan that grinds")
+	c.Example = "  rackwright triage A12/C08 --reason \"cold plate burst, board is wet\""
+	return c
+}
+
 func (a *app) returnCmd() *cobra.Command {
 	c := a.decision(inventory.OpReturn, "Bring nodes back from triage or repair; what is still proven stays, the rest is tested again")
 	c.Example = "  rackwright return A12/C07 --reason \"DIMM_0 replaced, case 1234\"\n  rackwright return A12/C07 A12/C08 --reason \"reseated both boards\" --wait"
@@ -23,7 +29,7 @@ func (a *app) repairCmd() *cobra.Command {
 	return c
 }
 
-// decision asks for one of the two; the law answers, and the journal keeps who
+// decision asks for one of the three; the law answers, and the journal keeps who
 // decided and why.
 func (a *app) decision(op inventory.OpKind, short string) *cobra.Command {
 	var reason, approver string

@@ -15,7 +15,7 @@ import (
 
 // machineVerbs are the verbs about firmware, images, burn-in and power.
 func (a *app) machineVerbs() []*cobra.Command {
-	return []*cobra.Command{a.planCmd(), a.approveCmd(), a.applyCmd(), a.powerCmd(), a.returnCmd(), a.repairCmd(), a.locateCmd(), a.bmcCmd()}
+	return []*cobra.Command{a.planCmd(), a.approveCmd(), a.applyCmd(), a.powerCmd(), a.triageCmd(), a.returnCmd(), a.repairCmd(), a.locateCmd(), a.bmcCmd()}
 }
 
 // confirm asks a person before something that cannot be taken back. A script

@@ -40,9 +40,9 @@ func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inven
 		return invalid(fmt.Sprintf("plan %s: only firmware is started by the digest of a plan", in.Plan), `Use op firmware; a burn-in plan is named in args: {"plan":"smoke"}.`)
 	}
 	switch in.Op {
-	case inventory.OpReturn, inventory.OpRepair:
+	case inventory.OpTriage, inventory.OpReturn, inventory.OpRepair:
 		if len(strings.TrimSpace(args.Reason)) < 10 {
-			return invalid("a node leaves triage with a reason of at least 10 characters", "Say what was done, such as \"DIMM_0 replaced, case 1234\".")
+			return invalid("a node goes to triage, and leaves it, with a reason of at least 10 characters", "Say what was done, such as \"DIMM_0 replaced, case 1234\".")
 		}
 		return nil
 	case inventory.OpPower:

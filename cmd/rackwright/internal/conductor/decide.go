@@ -10,8 +10,9 @@ import (
 )
 
 // decisions are what people decide about a node beside the main way: no machine
-// sends a unit to repair, and none brings it back.
-var decisions = map[inventory.OpKind]inventory.EventKind{inventory.OpReturn: inventory.EventReturn, inventory.OpRepair: inventory.EventRepair}
+// sends a unit to repair, and none brings it back. A board that a leak has ruined,
+// or a fan that grinds, goes to triage by a person's word.
+var decisions = map[inventory.OpKind]inventory.EventKind{inventory.OpTriage: inventory.EventTriage, inventory.OpReturn: inventory.EventReturn, inventory.OpRepair: inventory.EventRepair}
 
 // decide puts a person's decision to the law. What the law refuses is answered
 // with its reason and changes nothing. The answer comes a turn after the event:

@@ -67,6 +67,13 @@ func TestDecisions(t *testing.T) {
 		if got := ask(inventory.OpReturn, "C02"); got.Result != "refused" || !strings.Contains(got.Detail, "not in triage") {
 			b.t.Errorf("a healthy node was answered %+v", got)
 		}
+		if got := ask(inventory.OpTriage, "C02"); got.Result != "refused" || !strings.Contains(got.Detail, "nothing was tested yet") {
+			b.t.Errorf("a node still in its box was answered %+v", got)
+		}
+		storetest.Raise(b.t, b.store, b.nodes["S01"], inventory.NodeInstalled)
+		if got := ask(inventory.OpTriage, "S01"); got.Result != "ok" || at("S01") != inventory.NodeTriage {
+			b.t.Errorf("a switch that a person sends to triage: %+v, at %s", got, at("S01"))
+		}
 		c.Store = deaf{b.store} // the server dies before each Apply
 		steps.Store = c.Store
 		if got := ask(inventory.OpReturn, "C01"); got.Result == "ok" || at("C01") != inventory.NodeTriage {
