@@ -85,7 +85,7 @@ func TestALockedNodeBeginsNoRun(t *testing.T) {
 // TestUnaskedSensorsAreNoPass: a reading that moved the node back to installed
 // did not ask the leak sensors. Nothing is filed; the record would panic.
 func TestUnaskedSensorsAreNoPass(t *testing.T) {
-	if err := (&Sweep{Store: locksOnly{}}).file(t.Context(), Turn{}, lifecycle.Facts{}, inventory.Observation{}, found{}, inventory.NodeDiscovered); err != nil {
+	if err := (&Sweep{Store: locksOnly{}}).file(t.Context(), Turn{}, lifecycle.Facts{}, inventory.Observation{}, reading{}, inventory.NodeDiscovered); err != nil {
 		t.Error(err)
 	}
 }

@@ -51,21 +51,22 @@ func (m *Sweep) Make(ctx context.Context, t Turn, f lifecycle.Facts) (Result, bo
 	if err != nil && !errors.Is(err, inventory.ErrNotFound) {
 		return Result{}, false, err
 	}
-	leaks := found{}
+	var r reading
 	if errors.Is(err, inventory.ErrNotFound) || m.due(t, f, o) || next == inventory.NodeDiscovered && !judged(f, lifecycle.GateIdentity) {
-		if o, leaks, err = m.read(ctx, t); err != nil {
+		if r, err = m.read(ctx, t); err != nil {
 			if errors.Is(err, errRotate) {
 				return m.rotate(ctx, t, f)
 			}
 			return m.failed(ctx, t, next, err)
 		}
+		o = r.o
 		if f, err = facts.Node(ctx, m.Store, t.Node.ID, time.Now()); err != nil { // the reading may have moved it
 			return Result{}, false, err
 		}
 		t.Node, t.Members = f.Node, f.Nodes
 		next, _ = lifecycle.After(t.Node.Milestone)
 	}
-	if err := m.file(ctx, t, f, o, leaks, next); err != nil {
+	if err := m.file(ctx, t, f, o, r, next); err != nil {
 		return Result{}, false, err
 	}
 	line := inventory.RequestLine{Result: lineOK, Detail: fmt.Sprintf("%d parts, %d faults", len(o.Components), len(o.Faults))}
@@ -98,53 +99,73 @@ func judged(f lifecycle.Facts, g inventory.Gate) bool {
 	return ok
 }
 
+// reading is what one turn has read: leaks first, and when that began.
+type reading struct {
+	o     inventory.Observation
+	leaks found
+	at    time.Time
+}
+
 // read finds the BMC, reads all of it and stores what it said; the endpoint is
 // bound as it was found, with the key it showed.
-func (m *Sweep) read(ctx context.Context, t Turn) (inventory.Observation, found, error) {
+func (m *Sweep) read(ctx context.Context, t Turn) (reading, error) {
+	var r reading
 	long, stop := t.Extend(ctx)
 	defer stop()
 	e, ordered, err := m.Access.find(long, t)
 	if err != nil {
-		return inventory.Observation{}, found{}, err
+		return r, err
 	}
 	bmc, err := m.Access.dial(long, e, nil)
 	if err != nil {
-		return inventory.Observation{}, found{}, err
+		return r, err
 	}
 	defer bmc.Close()
 	if bmc.PasswordChangeRequired() {
 		if !ordered {
-			return inventory.Observation{}, found{}, fmt.Errorf("%w: it wants its password changed first, and nobody ordered the UUID it shows", redfish.ErrAuth)
+			return r, fmt.Errorf("%w: it wants its password changed first, and nobody ordered the UUID it shows", redfish.ErrAuth)
 		}
 		if err := m.Store.Bind(long, t.Node.ID, e); err != nil {
-			return inventory.Observation{}, found{}, err
+			return r, err
 		}
-		return inventory.Observation{}, found{}, errRotate
+		return r, errRotate
+	}
+	if err := m.sense(long, t, e, bmc, &r); err != nil {
+		return r, err
 	}
 	o, raw, err := bmc.ObserveRaw(long)
 	if err != nil {
-		return o, found{}, err
+		return r, err
 	}
 	if o.Raw, err = m.Blobs.Put(long, bytes.NewReader(raw)); err != nil {
-		return o, found{}, err
+		return r, err
 	}
 	o.Node, o.Rack, o.Simulated = t.Node.ID, t.Rack.ID, o.Simulated || e.Simulated
-	e.Simulated = o.Simulated
-	alarms, err := bmc.Alarms(long)
-	leaks := judgeLeaks(alarms)
-	if leaks.result == inventory.ResultFail && m.Leak != nil { // also when the BMC fell silent after it
-		n := t.Node
-		n.BMC = e
-		m.Leak(long, n)
-	}
-	if err != nil {
-		return o, found{}, err
-	}
+	e.Simulated, r.o = o.Simulated, o
 	if err := m.Store.Bind(long, t.Node.ID, e); err != nil {
-		return o, leaks, err
+		return r, err
 	}
 	_, err = m.Store.Observe(long, o)
-	return o, leaks, err
+	return r, err
+}
+
+// sense reads the alarms before the long rest: a leak is acted on at once, also
+// when the BMC fell silent after it. What was handed over is never touched, and
+// nothing read later is evidence about it.
+func (m *Sweep) sense(ctx context.Context, t Turn, e inventory.Endpoint, bmc *redfish.BMC, r *reading) error {
+	r.at = time.Now()
+	alarms, err := bmc.Alarms(ctx)
+	seen := judgeLeaks(alarms)
+	if t.Node.Milestone == inventory.NodeHandedOver {
+		return err
+	}
+	if seen.result == inventory.ResultFail && m.Leak != nil {
+		n := t.Node
+		n.BMC = e
+		m.Leak(ctx, n)
+	}
+	r.leaks = seen
+	return err
 }
 
 // errRotate: the BMC shows nothing until its password is changed.
@@ -169,15 +190,15 @@ func (m *Sweep) rotate(ctx context.Context, t Turn, f lifecycle.Facts) (Result, 
 	return r, done, err
 }
 
-// file turns the reading into evidence of the next milestone, and of the leak
-// gate whatever that is. Leaks are empty where this turn has not read them.
-func (m *Sweep) file(ctx context.Context, t Turn, f lifecycle.Facts, o inventory.Observation, leaks found, next inventory.Milestone) error {
+// file turns an observation into evidence of the next milestone, and what was
+// read of leaks in this turn, if anything was, into that of the leak gate.
+func (m *Sweep) file(ctx context.Context, t Turn, f lifecycle.Facts, o inventory.Observation, now reading, next inventory.Milestone) error {
 	var results []found
-	if leaks.gate != "" {
-		results = append(results, leaks)
+	if now.leaks.gate != "" {
+		results = append(results, now.leaks)
 	}
 	switch {
-	case next == inventory.NodeDiscovered && leaks.gate != "":
+	case next == inventory.NodeDiscovered && now.leaks.gate != "":
 		results = append(results, judgeDiscovered(t.Node, t.Members, o)...)
 	case next == inventory.NodeVerified:
 		want, _, err := m.Store.Components(ctx, t.Node.ID, inventory.At{})
@@ -210,7 +231,7 @@ func (m *Sweep) file(ctx context.Context, t Turn, f lifecycle.Facts, o inventory
 		e := inventory.Evidence{Subject: t.Subject(), Gate: r.gate, Result: r.result, Producer: inventory.ByMachine, Document: doc, Fingerprint: print,
 			At: time.Now(), By: "rackwright/sweep", Detail: r.detail, Simulated: o.Simulated}
 		if r.gate == lifecycle.GateLeak {
-			e.At = o.At // a latch is lifted on a reading that began after it
+			e.At = now.at // a latch is lifted on a reading that began after it
 		}
 		if _, err := file(ctx, m.Store, f, e); err != nil {
 			return err
