@@ -34,6 +34,8 @@ type Access struct {
 	// Networks are where BMCs may be; empty: anywhere. A manifest or a DHCP answer
 	// must not send a site's passwords to another network.
 	Networks []netip.Prefix
+
+	ask func(context.Context, netip.AddrPort) (redfish.Root, error) // tests; nil: redfish.Probe
 }
 
 // sealed is the plaintext of a vault entry. Phase made: the secret may not be
@@ -99,11 +101,10 @@ func (a *Access) find(ctx context.Context, t Turn) (e inventory.Endpoint, ordere
 			return e, false, err
 		}
 	}
-	at, err := a.address(ctx, e.URL)
-	if err != nil {
-		return e, false, err
+	root, err := a.probe(ctx, e.URL)
+	if errors.Is(err, redfish.ErrUnreachable) {
+		e, root, err = a.follow(ctx, e, err)
 	}
-	root, err := redfish.Probe(ctx, at)
 	if err != nil {
 		return e, false, err
 	}
@@ -122,6 +123,38 @@ func (a *Access) find(ctx context.Context, t Turn) (e inventory.Endpoint, ordere
 		return e, false, err
 	}
 	return e, sameUUID(home.UUID, root.UUID), nil
+}
+
+func (a *Access) probe(ctx context.Context, url string) (redfish.Root, error) {
+	at, err := a.address(ctx, url)
+	if err != nil {
+		return redfish.Root{}, err
+	}
+	if a.ask != nil {
+		return a.ask(ctx, at)
+	}
+	return redfish.Probe(ctx, at)
+}
+
+// follow goes after a BMC that DHCP has given another address since: only one
+// that proves the key that is bound. Otherwise what was tried first stands.
+func (a *Access) follow(ctx context.Context, e inventory.Endpoint, cause error) (inventory.Endpoint, redfish.Root, error) {
+	if e.Pin == "" {
+		return e, redfish.Root{}, cause
+	}
+	url, err := a.sighted(ctx, e.MAC)
+	if errors.Is(err, ErrNoAddress) || url == e.URL {
+		return e, redfish.Root{}, cause
+	}
+	if err != nil {
+		return e, redfish.Root{}, err
+	}
+	root, err := a.probe(ctx, url)
+	if err != nil || root.Pin != e.Pin {
+		return e, redfish.Root{}, cause
+	}
+	e.URL = url
+	return e, root, nil
 }
 
 // credentialOf names the secret of a unit by the key it proves to hold, so that
