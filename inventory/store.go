@@ -102,6 +102,9 @@ type Work interface {
 	Unsettled(context.Context, Claim) ([]Intent, error) // read these back before anything else
 	// Begin commits an intent before the hardware is touched. A second open intent on one target is ErrConflict.
 	Begin(context.Context, Claim, Intent) (IntentID, error)
+	// Late journals what a server learned of an intent it began after it had lost the
+	// claim. It changes nothing: the intent is the next holder's to settle.
+	Late(ctx context.Context, id IntentID, detail string) error
 	// Apply is the one place that moves a milestone: one transaction, asks the law, ends the claim.
 	Apply(context.Context, Claim, Change) error
 }

@@ -50,6 +50,29 @@ func (s *Store) Begin(ctx context.Context, c inventory.Claim, i inventory.Intent
 	return i.ID, err
 }
 
+// Late implements inventory.Work.
+func (s *Store) Late(ctx context.Context, id inventory.IntentID, detail string) error {
+	return s.tx(ctx, func(t *tx) error {
+		i, err := one[inventory.Intent](ctx, t, fmt.Sprintf("intent %q", id), "SELECT body FROM intent WHERE id = $1", string(id))
+		if err != nil {
+			return err
+		}
+		run, err := one[inventory.Run](ctx, t, fmt.Sprintf("run %q", i.Run), "SELECT body FROM run WHERE id = $1", string(i.Run))
+		if err != nil {
+			return err
+		}
+		_, rackID, err := subject(ctx, t, run.Subject)
+		if err != nil {
+			return err
+		}
+		if err := t.hold(ctx, rackID); err != nil {
+			return err
+		}
+		_, err = t.event(ctx, rackID, "intent.late", map[string]any{"intent": i.ID, "subject": run.Subject.String(), "step": i.Step, "settled": i.Settled, "outcome": i.Outcome, "detail": detail})
+		return err
+	})
+}
+
 // settle writes what became of an intent. Unknown stays unsettled: it is read
 // back before anything else is done to its target.
 func (t *tx) settle(ctx context.Context, c inventory.Claim, rackID inventory.RackID, ch inventory.Change) error {

@@ -173,6 +173,14 @@ func testIntents(t *testing.T, open Opener) {
 	if ended.Ended.IsZero() || ended.Outcome != inventory.OutcomeOK {
 		t.Fatalf("the run is %+v", ended)
 	}
+	want(t, s.Late(t.Context(), "nothing", "x"), inventory.ErrNotFound)
+	before := head(t, s, "A12")
+	ok(t, s.Late(t.Context(), id, "the BMC took it after all"))
+	all, err := s.Intents(t.Context(), on)
+	ok(t, err)
+	if n := head(t, s, "A12") - before; n != 1 || len(all) != 1 || all[0].Outcome != inventory.OutcomeOK {
+		t.Fatalf("a late word made %d entries and left %+v", n, all)
+	}
 }
 
 func testLocks(t *testing.T, open Opener) {

@@ -20,7 +20,8 @@ type lease struct {
 	c     *Conductor
 	mu    sync.Mutex
 	held  inventory.Claim
-	until time.Time // monotonic
+	until time.Time          // monotonic
+	begun inventory.IntentID // in this turn, the last one
 }
 
 // newLease counts from the moment before the store was asked, by our own

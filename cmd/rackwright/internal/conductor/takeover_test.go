@@ -26,8 +26,15 @@ func TestStaleClaim(t *testing.T) {
 				return conductor.Result{}, nil
 			}
 			frozen = time.Now()
+			run, err := b.store.StartRun(b.t.Context(), t.Claim, inventory.OpPower, "", "")
+			if err != nil {
+				b.t.Error(err)
+			}
+			if _, err := t.Begin(b.t.Context(), inventory.Intent{Step: "power", Target: "bmc", Effect: "switch it off", ReadBack: "power state", Attempt: 1}); err != nil {
+				b.t.Error(run, err)
+			}
 			time.Sleep(5 * time.Minute) // SIGSTOP, in effect: not even the context is heard
-			return conductor.Result{Change: inventory.Change{Blockers: []inventory.Blocker{{Subject: t.Subject(), Owner: inventory.OwnerSystem, Fix: "conductor.error", Args: []string{"from the grave"}}}}}, nil
+			return conductor.Result{Reason: "the BMC took it", Change: inventory.Change{Blockers: []inventory.Blocker{{Subject: t.Subject(), Owner: inventory.OwnerSystem, Fix: "conductor.error", Args: []string{"from the grave"}}}}}, nil
 		})
 		second := b.conductor("two", nil, func(_ context.Context, t conductor.Turn) (conductor.Result, error) {
 			if t.Subject() == b.on("C01") && taken.IsZero() {
@@ -52,6 +59,18 @@ func TestStaleClaim(t *testing.T) {
 		}
 		if !strings.Contains(b.log.String(), "claim lost") {
 			t.Error("nobody was told that a claim was lost")
+		}
+		late := 0
+		for e, err := range b.store.Entries(b.t.Context(), inventory.RackSubject(b.nodes["C01"].Rack), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Kind == "intent.late" && strings.Contains(string(e.Body), "the BMC took it") {
+				late++
+			}
+		}
+		if late != 1 {
+			t.Errorf("what the frozen one learned is journalled %d times", late)
 		}
 	})
 }

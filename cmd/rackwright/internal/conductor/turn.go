@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -64,6 +66,7 @@ func (c *Conductor) turn(ctx context.Context, claim inventory.Claim, asked time.
 	switch {
 	case errors.Is(err, inventory.ErrStale):
 		log.Info("claim lost, dropping the turn")
+		c.late(ctx, lease, "the turn ended without an answer")
 		return
 	case err != nil:
 		log.Warn("step could not run; it will come back", "err", err)
@@ -74,10 +77,39 @@ func (c *Conductor) turn(ctx context.Context, claim inventory.Claim, asked time.
 	default:
 		c.forget(claim.Subject)
 	}
-	c.apply(ctx, claim, result)
+	if c.apply(ctx, claim, result) {
+		c.late(ctx, lease, result.said())
+	}
 }
 
-func (c *Conductor) apply(ctx context.Context, claim inventory.Claim, result Result) {
+// late journals what became of an action whose claim was lost under it: a server
+// that stood still wakes up, and its request may have arrived. Somebody else has
+// read the hardware since and settled it; the record must not be all that says so.
+func (c *Conductor) late(ctx context.Context, l *lease, said string) {
+	if l.begun == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateTime)
+	defer cancel()
+	if err := c.Store.Late(ctx, l.begun, said); err != nil {
+		c.Log.Error("what became of an action could not be journalled", "subject", l.claim().Subject.String(), "intent", l.begun, "said", said, "err", err)
+	}
+}
+
+const lateTime = 10 * time.Second
+
+// said is what a turn found out, in words.
+func (r Result) said() string {
+	parts := []string{string(r.Outcome), r.Detail}
+	if r.Operation != nil {
+		parts = append(parts, r.Operation.Step, r.Operation.Detail)
+	}
+	parts = append(parts, r.Reason)
+	return strings.Join(slices.DeleteFunc(slices.Compact(parts), func(s string) bool { return s == "" }), "; ")
+}
+
+// apply stores what a turn found, and reports whether its claim was lost.
+func (c *Conductor) apply(ctx context.Context, claim inventory.Claim, result Result) (lost bool) {
 	log := c.Log.With("subject", claim.Subject.String())
 	if result.Wait > 0 {
 		result.Due = time.Now().Add(jitter(result.Wait))
@@ -99,6 +131,7 @@ func (c *Conductor) apply(ctx context.Context, claim inventory.Claim, result Res
 	case result.Reason != "":
 		log.Debug("turn", "reason", result.Reason)
 	}
+	return errors.Is(err, inventory.ErrStale)
 }
 
 // attempt loads the subject and runs its step; a panic becomes an error.
@@ -122,7 +155,11 @@ func (c *Conductor) load(ctx context.Context, lease *lease) (Turn, Step, error) 
 	claim := lease.claim()
 	t := Turn{Claim: claim, Guard: lease.guard}
 	t.Begin = func(ctx context.Context, i inventory.Intent) (inventory.IntentID, error) {
-		return c.Store.Begin(ctx, lease.claim(), i)
+		id, err := c.Store.Begin(ctx, lease.claim(), i)
+		if err == nil {
+			lease.begun = id
+		}
+		return id, err
 	}
 	t.Extend = func(ctx context.Context) (context.Context, context.CancelFunc) { return lease.extend(ctx) }
 	var err error

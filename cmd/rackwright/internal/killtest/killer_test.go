@@ -118,6 +118,10 @@ func TestKillerCountsEveryWrite(t *testing.T) {
 	t.Logf("%d write methods are counted, %d methods only read", writes, store.NumMethod()-writes)
 }
 
+func (k *killer) Late(ctx context.Context, id inventory.IntentID, detail string) error {
+	return k.only("Late", func() error { return k.Store.Late(ctx, id, detail) })
+}
+
 func (k *killer) Expect(ctx context.Context, m inventory.Manifest, p inventory.PersonID) error {
 	return k.only("Expect", func() error { return k.Store.Expect(ctx, m, p) })
 }
