@@ -120,7 +120,7 @@ func (s *Service) NodeDetail(ctx context.Context, n inventory.Node, at inventory
 	d.Open = slices.DeleteFunc(openFindings(f.Findings), func(x inventory.Finding) bool { return !touches(x, n.ID) })
 	d.NodeLine = nodeLine(f.Node, d.Open, d.Blockers)
 	if next, ok := lifecycle.After(f.Node.Milestone); ok {
-		d.Next, d.Gates = next, lifecycle.GateResults(next, f)
+		d.Next, d.Gates = next, append(lifecycle.Standing(next, f), lifecycle.GateResults(next, f)...)
 	}
 	if d.Expected, d.Observed, err = s.Store.Components(ctx, n.ID, at); err != nil {
 		return d, err
