@@ -55,8 +55,11 @@ type Evidence struct {
 	Attempt     int        `json:"attempt,omitempty"`
 	Run         RunID      `json:"run,omitempty"`
 	At          time.Time  `json:"at"`
-	By          string     `json:"by"` // person id, or "rackwright/<step>"
-	Detail      string     `json:"detail,omitempty"`
+	// Age is how old it is when it is filed. With At zero the record's clock less Age
+	// is At: what must be ordered with holds is never told by another clock.
+	Age    time.Duration `json:"-"`
+	By     string        `json:"by"` // person id, or "rackwright/<step>"
+	Detail string        `json:"detail,omitempty"`
 	// Cites are further digests the verdict stands on: image, plan, tools.
 	Cites     map[string]Digest `json:"cites,omitempty"`
 	Void      bool              `json:"void,omitempty"`

@@ -14,7 +14,7 @@ var gateMessages = map[string]string{
 	"gate.identity.bound":                "Find out which unit answers at {0}. {1}",
 	"gate.port.agrees":                   "Check the management cable of {0}. {1}",
 	"gate.leak.none":                     "Keep {0} off and look for a leak. {1}",
-	"gate.leak.none.unjudged":            "Find out why the leak detectors of {0} cannot be read; till then nothing is done with it. {1}",
+	"gate.leak.none.unjudged":            "Find out why the leak detectors of {0} cannot be read; till then nothing is begun on it. {1}",
 	"gate.cred.second_login":             "Prove the new BMC password of {0}. {1}",
 	"gate.cred.sealed":                   "Seal the BMC password of {0} before changing it. {1}",
 	"gate.tls.pinned":                    "Pin the BMC certificate of {0}. {1}",

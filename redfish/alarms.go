@@ -65,10 +65,70 @@ func (b *BMC) sense(ctx context.Context, cache *alarmCache, g getter, links func
 		return nil, err
 	}
 	list := alarmsOf(t)
+	if err == nil && !slices.ContainsFunc(list, func(a Alarm) bool { return a.Leak || a.Kind == AlarmLeak }) {
+		var fewer *Alarm
+		if fewer, err = b.fewer(ctx, t); fewer != nil {
+			list = append(list, *fewer)
+		}
+	}
 	if slices.ContainsFunc(list, func(a Alarm) bool { return a.Kind == AlarmBlind }) {
 		cache.forget() // the tree may have changed: look at all of it next time
 	}
 	return list, err
+}
+
+// fewer is the alarm of a BMC that lists fewer leak detectors than it has at this
+// firmware level. The level is asked only when the number differs.
+func (b *BMC) fewer(ctx context.Context, t *tree) (*Alarm, error) {
+	n := 0
+	for _, r := range t.order {
+		if r.kind == "LeakDetector" || r.kind == "Alarm" && strings.Contains(r.id, "Leak") {
+			n++
+		}
+	}
+	if err := b.broker.load(ctx); err != nil {
+		return nil, b.broker.refuse("leak detectors", err, "")
+	}
+	known := b.broker.detectors()
+	if n == known.N {
+		return nil, nil
+	}
+	level, err := b.level(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n < known.N && level == known.Level {
+		return &Alarm{Kind: AlarmBlind, Sensor: "LeakDetectors", State: fmt.Sprintf("%d of %d are listed", n, known.N), Leak: true}, nil
+	}
+	return nil, b.broker.change(ctx, func(s *state) { s.Leak = detectors{n, level} })
+}
+
+// level is the firmware of the managers that serve this tree.
+func (b *BMC) level(ctx context.Context) (string, error) {
+	root, err := b.broker.document(ctx)
+	if err != nil {
+		return "", err
+	}
+	c := call{op: "firmware of the BMC"}
+	all, err := b.broker.members(ctx, c, root.Managers.ID)
+	if err != nil {
+		return "", err
+	}
+	var out []string
+	for _, m := range all {
+		var doc struct{ FirmwareVersion string }
+		if err := b.broker.loadMember(ctx, c, m, &doc); err != nil {
+			return "", err
+		}
+		out = append(out, doc.FirmwareVersion)
+	}
+	return strings.Join(out, " "), nil
+}
+
+func (b *broker) detectors() detectors {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state.Leak
 }
 
 // Classes of alarm sensors; here they stand where component classes do in the

@@ -176,3 +176,59 @@ func TestLeaksSim(t *testing.T) {
 	}
 	read(AlarmBlind, AlarmLeak)
 }
+
+// TestFewerDetectors: a BMC whose tree fills slowly after a restart lists no
+// detector, and no fault: that is blind, until it lists them again or has other
+// firmware. The number outlives the process.
+func TestFewerDetectors(t *testing.T) {
+	f := newFake(t)
+	const list = cha + "/ThermalSubsystem/LeakDetection/LeakDetectors"
+	for path, body := range cooled(res(list+"/L0", "LeakDetector", `"DetectorState":"OK"`)) {
+		if strings.HasPrefix(path, "/redfish/v1/Chassis") {
+			f.docs[path] = body
+		}
+	}
+	full := f.docs[list]
+	memory := &notes{}
+	read := func(d *Dialer) string {
+		t.Helper()
+		alarms, err := dial(t, d, f.endpoint(), nil).Leaks(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := ""
+		for _, a := range alarms {
+			out += a.Kind + " " + a.State
+		}
+		return out
+	}
+	put := func(path, body string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.docs[path] = body
+	}
+	fresh := func() *Dialer {
+		d, _ := newDialer(t)
+		d.Memory = memory
+		return d
+	}
+	if got := read(fresh()); got != "" {
+		t.Fatalf("dry reads %q", got)
+	}
+	put(list, refList("LeakDetector"))
+	d := fresh()
+	for range 2 {
+		if got := read(d); got != "blind 0 of 1 are listed" {
+			t.Errorf("an empty list reads %q", got)
+		}
+	}
+	put(list, full)
+	if got := read(d); got != "" {
+		t.Errorf("listed again it reads %q", got)
+	}
+	put(list, refList("LeakDetector"))
+	put(managerURI, strings.Replace(f.docs[managerURI], "{", `{"FirmwareVersion":"2.0",`, 1))
+	if got := read(fresh()); got != "" {
+		t.Errorf("other firmware that lists none reads %q", got)
+	}
+}

@@ -99,7 +99,7 @@ func (b *broker) used(s *session) {
 // a write never is the request that finds it dead or the session over.
 func (b *broker) prove(ctx context.Context, h http.Header) error {
 	b.mu.Lock()
-	idle, s := time.Since(b.heardAt), b.sess
+	idle, s := time.Since(b.heardAt[laneOf(ctx)]), b.sess
 	b.mu.Unlock()
 	if idle <= idleProbe {
 		return nil
@@ -125,7 +125,7 @@ func (b *broker) prove(ctx context.Context, h http.Header) error {
 		b.hangUp()
 		return &wireError{err: fmt.Errorf("proving the connection before a write: %w", errorText(err))}
 	}
-	b.heard()
+	b.heard(ctx)
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusNotFound:
 		return &wireError{err: errSessionOver}

@@ -42,11 +42,13 @@ type broker struct {
 	state      state
 	loaded     bool
 	root       *serviceRoot
-	heardAt    time.Time
+	heardAt    [2]time.Time  // on the connections of work, and of urgent requests
 	full       time.Duration // last wait for a full session table
 	closed     bool
 	rotating   bool                 // a password change is under way: nobody else logs in
 	tasks      map[TaskID]time.Time // tasks this process started
+
+	off map[string]powerSwitch // by Endpoint.System: how its host is powered off, for who has no time to look it up
 
 	alarms, leaks alarmCache // the way to the sensors; each locks itself
 }
@@ -169,17 +171,17 @@ func (b *broker) send(via http.RoundTripper, req *http.Request) (*reply, error) 
 	}
 }
 
-func (b *broker) heard() {
+func (b *broker) heard(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.heardAt = time.Now()
+	b.heardAt[laneOf(ctx)] = time.Now()
 }
 
 // forget drops what a BMC reset voids: token, connections, root and learned
 // facts. The session's URI stays, so that the next login removes it.
 func (b *broker) forget() {
 	b.mu.Lock()
-	b.sess, b.root, b.heardAt = nil, nil, time.Time{}
+	b.sess, b.root, b.heardAt, b.off = nil, nil, [2]time.Time{}, nil
 	b.state.Facts = facts{}
 	b.mu.Unlock()
 	b.hangUp()

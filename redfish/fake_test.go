@@ -221,6 +221,13 @@ func (f *fake) note(r *http.Request) {
 	f.log = append(f.log, r.Method+" "+r.URL.Path)
 }
 
+// total is how many requests arrived, logins left out.
+func (f *fake) total() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.log)
+}
+
 // count is how often METHOD path arrived.
 func (f *fake) count(line string) int {
 	f.mu.Lock()
@@ -357,5 +364,5 @@ func soon(t *testing.T) context.Context {
 func (b *BMC) idle() {
 	b.broker.mu.Lock()
 	defer b.broker.mu.Unlock()
-	b.broker.heardAt = time.Time{}
+	b.broker.heardAt = [2]time.Time{}
 }

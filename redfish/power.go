@@ -48,8 +48,14 @@ func (b *BMC) Power(ctx context.Context) (PowerState, error) {
 // SetPower sends one reset to the host, or nothing if On or ForceOff is the
 // state already. It does not wait for the state: ask Power. A lost answer is
 // ErrOutcomeUnknown: read Power and Mark back.
+//
+// An Urgent ForceOff that ReadyOff has prepared is sent at once, whatever the
+// state: nothing is read first.
 func (b *BMC) SetPower(ctx context.Context, want PowerAction) error {
 	op := "set power " + string(want)
+	if done, err := b.offAtOnce(ctx, op, want); done {
+		return err
+	}
 	s, err := b.host(ctx, op)
 	if err != nil {
 		return err
@@ -61,6 +67,73 @@ func (b *BMC) SetPower(ctx context.Context, want PowerAction) error {
 		want = other
 	}
 	return b.reset(ctx, op, s.Actions, resetSystem, []string{string(want)})
+}
+
+// powerSwitch is where and with which word a host is powered off.
+type powerSwitch struct{ target, word string }
+
+// ReadyOff looks up how the host is powered off, once: a BMC that takes seconds
+// for an answer must not be asked four things while water runs. ErrUnsupported
+// where there is no host to power off.
+func (b *BMC) ReadyOff(ctx context.Context) error {
+	if _, ok := b.switchOff(); ok {
+		return nil
+	}
+	const op = "look up the power-off"
+	s, err := b.host(ctx, op)
+	if err != nil {
+		return err
+	}
+	word := ActionForceOff
+	if other, ok := b.profile.Resets[word]; ok {
+		word = other
+	}
+	a, ok := actionOf(s.Actions, resetSystem)
+	if !ok {
+		return b.broker.refuse(op, fmt.Errorf("%w: no action %s", ErrUnsupported, resetSystem), "")
+	}
+	offered, err := b.resetTypes(ctx, op, a)
+	if err != nil {
+		return err
+	}
+	if len(offered) > 0 && !slices.Contains(offered, string(word)) {
+		return b.broker.refuse(op, fmt.Errorf("%w: it takes %s", ErrUnsupported, strings.Join(offered, ", ")), "")
+	}
+	b.broker.mu.Lock()
+	defer b.broker.mu.Unlock()
+	if b.broker.off == nil {
+		b.broker.off = map[string]powerSwitch{}
+	}
+	b.broker.off[b.endpoint.System] = powerSwitch{a.Target, string(word)}
+	return nil
+}
+
+func (b *BMC) switchOff() (powerSwitch, bool) {
+	b.broker.mu.Lock()
+	defer b.broker.mu.Unlock()
+	s, ok := b.broker.off[b.endpoint.System]
+	return s, ok
+}
+
+// offAtOnce sends a prepared power-off; done is false where none is prepared, or
+// what was prepared is refused: then it is looked up anew.
+func (b *BMC) offAtOnce(ctx context.Context, op string, want PowerAction) (done bool, err error) {
+	s, ok := b.switchOff()
+	if !ok || want != ActionForceOff || !urgent(ctx) {
+		return false, nil
+	}
+	if err := b.open(); err != nil {
+		return true, err
+	}
+	_, err = b.post(ctx, call{op: op}, s.target, map[string]any{"ResetType": s.word})
+	var e *Error
+	if errors.As(err, &e) && e.Status >= 400 && e.Status < 500 {
+		b.broker.mu.Lock()
+		delete(b.broker.off, b.endpoint.System)
+		b.broker.mu.Unlock()
+		return false, nil
+	}
+	return true, err
 }
 
 // reset sends the first of the wanted types that the action takes.

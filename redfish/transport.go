@@ -56,6 +56,14 @@ func Urgent(ctx context.Context) context.Context {
 
 func urgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 
+// laneOf numbers the connections a request uses: 0 of work, 1 of urgent ones.
+func laneOf(ctx context.Context) int {
+	if urgent(ctx) {
+		return 1
+	}
+	return 0
+}
+
 // gate is what is asked before the first byte of a write; nil for reads and for
 // the broker's own requests.
 func gate(req *http.Request) func(context.Context) error {
@@ -79,7 +87,7 @@ type limiter struct {
 	watch  chan struct{} // urgent reads
 	site   *rate.Limiter
 	probe  func(context.Context, http.Header) error // proves connection and session before a write
-	heard  func()                                   // the BMC answered
+	heard  func(context.Context)                    // the BMC answered
 }
 
 // RoundTrip implements http.RoundTripper. The answer's body is in memory.
@@ -104,7 +112,7 @@ func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.heard()
+	l.heard(ctx)
 	return buffer(resp, isWrite(req))
 }
 

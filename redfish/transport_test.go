@@ -286,8 +286,38 @@ func TestUrgentWaitsForNothing(t *testing.T) {
 	default:
 		t.Error("nothing was sent")
 	}
+	before := f.total()
+	if err := b.ReadyOff(Urgent(soon(t))); err != nil {
+		t.Error(err)
+	}
+	ready := f.total()
+	if err := b.SetPower(Urgent(soon(t)), ActionForceOff); err != nil || f.total() != ready+1 || ready == before {
+		t.Errorf("a power-off that was prepared took %d requests, its preparation %d: %v", f.total()-ready, ready-before, err)
+	}
 	close(hang)
 	wg.Wait()
+}
+
+// TestUrgentIsNoProof: an answer on the connections of the watch says nothing
+// about those of work; a write there is still preceded by a read.
+func TestUrgentIsNoProof(t *testing.T) {
+	f := newFake(t)
+	f.hook("POST "+resetURI, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	d, _ := newDialer(t)
+	b := dial(t, d, f.endpoint(), free)
+	b.broker.mu.Lock()
+	b.broker.heardAt = [2]time.Time{}
+	b.broker.mu.Unlock()
+	if _, err := b.get(Urgent(soon(t)), systemURI); err != nil {
+		t.Fatal(err)
+	}
+	before := f.total()
+	if _, err := b.post(soon(t), call{op: "reset"}, resetURI, map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.total() - before; n != 2 {
+		t.Errorf("%d requests, want the proof and the write", n)
+	}
 }
 
 func TestReadBodies(t *testing.T) {

@@ -99,8 +99,9 @@ func notices(c Case, cert Certificate) []string {
 	return out
 }
 
-// leaks names the covered members that have leaked, each with its first leak:
-// the gate says only that they are dry now (lifecycle.md §6).
+// leaks names the slots of covered members in which a leak was read, each with
+// its first: the gate says only that they are dry now (lifecycle.md §6). It may
+// have been an earlier unit; its neighbours and the slot were wet all the same.
 func leaks(c Case, members []Member) []string {
 	var out []string
 	for _, m := range members {
@@ -111,7 +112,7 @@ func leaks(c Case, members []Member) []string {
 			}
 		}
 		if len(own) > 0 {
-			out = append(out, fmt.Sprintf("%s has leaked (readings of a leak: %d, the first at %s: %s)", m.Address, len(own), own[0].At.UTC().Format("2006-01-02 15:04:05 MST"), own[0].Detail))
+			out = append(out, fmt.Sprintf("a leak was read in the slot of %s (readings: %d, the first at %s: %s)", m.Address, len(own), own[0].At.UTC().Format("2006-01-02 15:04:05 MST"), own[0].Detail))
 		}
 	}
 	return out

@@ -15,7 +15,7 @@ import (
 // this room to keep the old reading.
 //
 //	1  first
-//	2  notices name members that have leaked
+//	2  notices name the slots in which a leak was read
 const LawVersion = "2"
 
 // laws are those that this release can judge by.

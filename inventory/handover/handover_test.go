@@ -375,7 +375,7 @@ func TestLeaksArePrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const said = "A12/C01 has leaked (readings of a leak: 1, the first at 2026-"
+	const said = "a leak was read in the slot of A12/C01 (readings: 1, the first at 2026-"
 	if i := slices.IndexFunc(draft.Notices, func(n string) bool { return strings.HasPrefix(n, said) }); i < 0 {
 		t.Fatalf("notices %q", draft.Notices)
 	}

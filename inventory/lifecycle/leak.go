@@ -37,6 +37,7 @@ func Clear(on inventory.Subject, since time.Time, f Facts) error {
 		switch f.Node = n; {
 		case on == inventory.NodeSubject(n.ID):
 			err = dry(since, f)
+		case n.Milestone == inventory.NodeRepair && on.Scope == inventory.ScopeRack: // it has left the rack, and holds up nobody in it
 		case on.Scope == inventory.ScopeRack && n.Held(inventory.HoldSafetyLatch):
 			err = fmt.Errorf("%s is latched itself; lift that first: %w", n.Address, inventory.ErrConflict)
 		case on.Scope == inventory.ScopeRack:
@@ -78,10 +79,23 @@ func leakKnown(on inventory.Subject, f Facts) bool {
 }
 
 // LeakCounts reports whether the law asks a machine about leaks of f.Node: its
-// rack type says so, or a machine has read a leak there whatever that says.
+// rack type says so, or a machine has read a leak there whatever that says, or it
+// carries a latch that only a dry reading lifts.
 func LeakCounts(f Facts) bool {
+	on := inventory.NodeSubject(f.Node.ID)
 	by, _ := ProducerOf(leakSpec(), f.Type, f.Node.Kind)
-	return by == inventory.ByMachine || leakKnown(inventory.NodeSubject(f.Node.ID), f)
+	return by == inventory.ByMachine || leakKnown(on, f) ||
+		f.Node.Held(inventory.HoldSafetyLatch) && slices.ContainsFunc(f.Evidence, func(e inventory.Evidence) bool { return leakRow(e, on) })
+}
+
+// Leaky is the blocker of a node that leaks by the newest reading, or whose
+// detectors cannot be read: nothing is begun on it, and nobody powers it on.
+func Leaky(f Facts) []inventory.Blocker {
+	on := inventory.NodeSubject(f.Node.ID)
+	if e, ok := newest(GateLeak, inventory.ByMachine, on, f); !ok || e.Result == inventory.ResultPass || !LeakCounts(f) {
+		return nil
+	}
+	return blockers([]GateResult{judge(leakSpec(), on, f)}, f.Node.Address)
 }
 
 // Leaked are the readings of a leak among evidence, void ones included, oldest

@@ -31,7 +31,7 @@ func (s *Store) File(ctx context.Context, e inventory.Evidence) (inventory.Evide
 		}
 		e.Subject, e.ID, e.Void, e.VoidWhy = on, inventory.EvidenceID(newID()), false, ""
 		if e.At.IsZero() {
-			e.At = inventory.FromMillis(t.now)
+			e.At = inventory.FromMillis(t.now).Add(-e.Age)
 		}
 		e.At = inventory.FromMillis(e.At.UnixMilli())
 		if e.Document != "" {

@@ -98,11 +98,15 @@ func (t *tx) setMilestone(ctx context.Context, n *inventory.Node, to inventory.M
 	if err := t.wake(ctx, inventory.NodeSubject(n.ID)); err != nil {
 		return err
 	}
+	if lifecycle.Rank(to) < lifecycle.Rank(was) {
+		if err := t.reopen(ctx, *n, fmt.Sprintf("%s: %s", e.Kind, e.Reason)); err != nil {
+			return err
+		}
+	}
 	return t.wake(ctx, inventory.RackSubject(n.Rack))
 }
 
-// invalidate lets a node fall back to what an event leaves valid. A rack whose
-// certificate was under way is reopened: it covers hardware that changed.
+// invalidate lets a node fall back to what an event leaves valid.
 func (t *tx) invalidate(ctx context.Context, id inventory.NodeID, kind inventory.EventKind, why string) error {
 	n, err := node(ctx, t, id)
 	if err != nil {
@@ -112,9 +116,12 @@ func (t *tx) invalidate(ctx context.Context, id inventory.NodeID, kind inventory
 	if err != nil || to == n.Milestone {
 		return nil // handed over, retired or below: nothing of ours falls
 	}
-	if err := t.setMilestone(ctx, &n, to, inventory.Event{Kind: kind, Reason: why}); err != nil {
-		return err
-	}
+	return t.setMilestone(ctx, &n, to, inventory.Event{Kind: kind, Reason: why})
+}
+
+// reopen takes back a certificate that is under way and covers a node which has
+// fallen back or left the way: what it says of it is no longer so.
+func (t *tx) reopen(ctx context.Context, n inventory.Node, why string) error {
 	r, err := rack(ctx, t, n.Rack)
 	if err != nil {
 		return err

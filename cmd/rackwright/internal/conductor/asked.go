@@ -42,7 +42,7 @@ func (s *Steps) asked(ctx context.Context, t Turn, f lifecycle.Facts) (Result, b
 			}
 			continue
 		}
-		if b, held := forbiddenRequest(t, req); held {
+		if b, held := forbiddenRequest(t, f, req); held {
 			if err := s.answer(ctx, t, req, inventory.RequestLine{Result: lineRefused, Detail: inventory.Sentence(b.Fix, b.Args)}); err != nil {
 				return Result{}, false, err
 			}

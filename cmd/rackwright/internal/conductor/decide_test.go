@@ -2,6 +2,7 @@ package conductor_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/conductor"
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 	"github.com/rackwright/rackwright/inventory/sqlstore"
 	"github.com/rackwright/rackwright/inventory/storetest"
 )
@@ -83,6 +85,48 @@ func TestDecisions(t *testing.T) {
 		time.Sleep(2 * time.Minute) // until the lease has ended
 		if got := ask(inventory.OpReturn, "C01"); got.Result != "ok" || at("C01") != inventory.NodeSecured {
 			b.t.Errorf("after %+v it is at %s, want secured: what is proven below stays, the rest is proven again", got, at("C01"))
+		}
+	})
+}
+
+// TestTriageTakesBackACertificate: a certificate under way does not go on to
+// cover a member that a person has taken out.
+func TestTriageTakesBackACertificate(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inBubble(t, func(b *bubble) {
+		r := b.bySignature(conductor.Certifier{Store: b.store, Key: key})
+		if r.Milestone != inventory.RackInReview {
+			b.t.Fatalf("the rack stands at %s", r.Milestone)
+		}
+		steps := &conductor.Steps{Store: b.store}
+		c := &conductor.Conductor{Store: b.store, Holder: "one", Log: slog.New(slog.NewTextHandler(b, nil))}
+		steps.Fill(c)
+		if _, err := b.store.Ask(b.t.Context(), inventory.Request{Key: "burst", Op: inventory.OpTriage, By: "ann", State: inventory.RequestAccepted,
+			On: inventory.Selector{Nodes: []inventory.NodeID{b.nodes["C01"].ID}}, Args: json.RawMessage(`{"reason":"cold plate burst"}`)}); err != nil {
+			b.t.Fatal(err)
+		}
+		b.run(5*time.Second, c)
+		n, err := b.store.Node(b.t.Context(), b.nodes["C01"].ID)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if r, err = b.store.Rack(b.t.Context(), r.ID); err != nil {
+			b.t.Fatal(err)
+		}
+		if n.Milestone != inventory.NodeTriage || lifecycle.RackRank(r.Milestone) >= lifecycle.RackRank(inventory.RackInReview) {
+			b.t.Errorf("the node stands at %s, its rack still at %s", n.Milestone, r.Milestone)
+		}
+		rows, err := b.store.Evidence(b.t.Context(), inventory.RackSubject(r.ID))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for _, e := range rows {
+			if e.Gate == lifecycle.GateDraft && !e.Void {
+				b.t.Error("the draft that covers it is still valid")
+			}
 		}
 	})
 }

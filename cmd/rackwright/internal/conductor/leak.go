@@ -34,57 +34,141 @@ func (s *Safety) look(ctx context.Context, n inventory.Node) {
 	s.Inspect(ctx, n)
 }
 
-// Inspect reads the leak detectors of a node and does what they ask for. A
-// reading that meets a leak calls it too, whether the node is watched or not.
+// Inspect reads the leak detectors of a node and does what they ask for.
 func (s *Safety) Inspect(ctx context.Context, n inventory.Node) {
-	ctx = redfish.Urgent(ctx)
-	at := time.Now()
+	s.inspect(redfish.Urgent(ctx), n, time.Now(), nil)
+}
+
+// Leak is told of alarms that another reading has met, whether the node is
+// watched or not. They count as the first reading: a BMC that falls silent after
+// it takes nothing back.
+func (s *Safety) Leak(ctx context.Context, n inventory.Node, at time.Time, alarms []redfish.Alarm) {
+	s.inspect(redfish.Urgent(ctx), n, at, alarms)
+}
+
+func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, told []redfish.Alarm) {
+	alarms, seen := told, judgeLeaks(told)
+	leaks := seen.result == inventory.ResultFail
 	bmc, err := s.Open(ctx, n.BMC)
-	if err != nil {
+	switch {
+	case err != nil && leaks:
+		s.act(context.WithoutCancel(ctx), nil, n, at, seen, alarms)
+		return
+	case err != nil:
 		s.unseen(ctx, n, at, err)
 		return
 	}
 	defer bmc.Close()
-	alarms, err := bmc.Leaks(ctx)
-	seen := judgeLeaks(alarms)
-	switch {
-	case seen.result == inventory.ResultFail: // and an error after it takes nothing back
-	case err != nil:
-		s.unseen(ctx, n, at, err)
-		return
-	case seen.result == inventory.ResultUnjudged:
+	if !leaks {
+		if alarms, err = bmc.Leaks(ctx); err == nil || judgeLeaks(alarms).result == inventory.ResultFail {
+			seen = judgeLeaks(alarms) // an error after a leak takes nothing back
+		} else {
+			s.unseen(ctx, n, at, err)
+			return
+		}
+	}
+	switch seen.result {
+	case inventory.ResultUnjudged:
 		s.unseen(ctx, n, at, errors.New(seen.detail))
-		return
+	case inventory.ResultPass:
+		s.dry(ctx, bmc, n, at, seen, alarms)
 	default:
-		s.post(n.ID, func(p *post) { p.state, p.blind, p.said = seen.result, time.Time{}, false })
-		s.file(ctx, n, at, seen, alarms)
-		return
+		if s.believed(ctx, bmc, n, at, seen) {
+			s.act(context.WithoutCancel(ctx), bmc, n, at, seen, alarms) // neither the time of the reading nor the end of this process stops what must be done now
+		} else {
+			s.file(ctx, n, at, seen, alarms) // what was read is on record, and shuts the gate until the next look
+		}
 	}
-	repeat, done := context.WithTimeout(ctx, watchRepeat)
-	again, err := bmc.Leaks(repeat) // one reading may be a glitch; one that cannot be repeated is believed
-	done()
-	if err == nil && judgeLeaks(again).result == inventory.ResultPass {
-		s.Log.Warn("a leak was read once and not again", "node", n.Address, "sensor", seen.detail)
-		return
-	}
-	s.act(context.WithoutCancel(ctx), bmc, n, at, seen, alarms) // neither the time of the reading nor the end of this process stops what must be done now
 }
 
-// act: power off first, then the record.
-func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
-	done := powerOff(ctx, bmc)
-	s.Log.Error("LEAK", "node", n.Address, "sensor", seen.detail, "power", done)
-	s.post(n.ID, func(p *post) { p.state, p.blind, p.said = inventory.ResultFail, time.Time{}, false })
-	if !n.Held(inventory.HoldSafetyLatch) {
-		s.hold(ctx, inventory.NodeSubject(n.ID), leakReason+strings.TrimPrefix(seen.detail, "leak ")+"; "+done)
+// dry files a dry reading and makes ready for the next one.
+func (s *Safety) dry(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
+	hostless := false
+	s.post(n.ID, func(p *post) { p.state, p.blind, p.said, hostless = seen.result, time.Time{}, false, p.hostless })
+	s.file(ctx, n, at, seen, alarms)
+	if hostless {
+		return
 	}
+	switch err := bmc.ReadyOff(ctx); {
+	case errors.Is(err, redfish.ErrUnsupported):
+		s.post(n.ID, func(p *post) { p.hostless = true })
+	case err != nil:
+		s.Log.Warn("how this host is powered off could not be looked up; it is tried at the next look", "node", n.Address, "err", err)
+	}
+}
+
+// believed: a single reading may be a glitch. One that is read again, that cannot
+// be read again, or that came back within watchFlap is a leak.
+func (s *Safety) believed(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found) bool {
+	repeat, done := context.WithTimeout(ctx, watchRepeat)
+	again, err := bmc.Leaks(repeat)
+	done()
+	if err != nil || judgeLeaks(again).result != inventory.ResultPass {
+		return true
+	}
+	flaps := false
+	s.post(n.ID, func(p *post) {
+		flaps = !p.once.IsZero() && at.Sub(p.once) < watchFlap
+		p.once = at
+	})
+	if !flaps {
+		s.Log.Warn("a leak was read once and not again", "node", n.Address, "sensor", seen.detail)
+	}
+	return flaps
+}
+
+// Ends of a latch's reason, which say how the power stands.
+const (
+	hostOff  = "its host is off"
+	underWay = "its power-off is under way"
+)
+
+// act: power off first. Latch and evidence do not wait for a BMC that is slow to
+// answer: the latch ends what runs.
+func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
+	s.Log.Error("LEAK", "node", n.Address, "sensor", seen.detail)
+	s.post(n.ID, func(p *post) { p.state, p.blind, p.said = inventory.ResultFail, time.Time{}, false })
+	result := make(chan string, 1)
+	go func() { result <- powerOff(ctx, bmc) }()
+	how, over := underWay, false
+	select {
+	case how = <-result:
+		over = true
+	case <-time.After(watchConfirm):
+	}
+	said := s.latch(ctx, n, seen, how)
 	s.escalate(ctx, n)
 	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, alarms) })
+	if !over {
+		how = <-result
+		n.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch, Reason: said}}
+		s.latch(ctx, n, seen, how)
+	}
+	s.Log.Error("LEAK", "node", n.Address, "power", how)
+}
+
+// latch holds a node with what was seen and done; one that is latched already is
+// only held anew when its power tells another story now.
+func (s *Safety) latch(ctx context.Context, n inventory.Node, seen found, how string) (reason string) {
+	reason = leakReason + strings.TrimPrefix(seen.detail, "leak ") + "; " + how
+	for _, h := range n.Holds {
+		ours := h.Name == inventory.HoldSafetyLatch && h.By == "" && strings.HasPrefix(h.Reason, leakReason)
+		told := strings.HasSuffix(h.Reason, hostOff) == (how == hostOff) && !strings.HasSuffix(h.Reason, underWay)
+		if h.Name == inventory.HoldSafetyLatch && (!ours || told) {
+			return h.Reason
+		}
+	}
+	s.hold(ctx, inventory.NodeSubject(n.ID), reason)
+	return reason
 }
 
 // powerOff cuts the host's power and says how that went. What did not get through
-// is sent again: off twice is off.
+// is sent again: off twice is off. A nil BMC could not be opened.
 func powerOff(ctx context.Context, bmc Watched) string {
+	const cut = "cut its supply at the shelf or outlet"
+	if bmc == nil {
+		return "its host is NOT off (its BMC does not answer): " + cut
+	}
 	ctx, over := context.WithTimeout(ctx, watchSend+watchConfirm)
 	defer over()
 	send := func() error {
@@ -97,11 +181,11 @@ func powerOff(ctx context.Context, bmc Watched) string {
 		state, perr := bmc.Power(ctx)
 		switch {
 		case perr == nil && state == redfish.PowerOff:
-			return "its host is off"
+			return hostOff
 		case errors.Is(err, redfish.ErrUnsupported) && errors.Is(perr, redfish.ErrUnsupported):
-			return "no host here can be powered off: cut its supply at the shelf or outlet"
+			return "no host here can be powered off: " + cut
 		case time.Now().After(end) || ctx.Err() != nil:
-			return fmt.Sprintf("its host is NOT off (%s): cut its supply at the shelf or outlet", errors.Join(err, perr, fmt.Errorf("power state %q", state)))
+			return fmt.Sprintf("its host is NOT off (%s): %s", errors.Join(err, perr, fmt.Errorf("power state %q", state)), cut)
 		case err != nil && !errors.Is(err, redfish.ErrUnsupported):
 			err = send()
 		}
@@ -178,7 +262,7 @@ func (s *Safety) evidence(ctx context.Context, id inventory.NodeID, at time.Time
 	if err != nil {
 		return err
 	}
-	if !stale(f, at, seen) {
+	if !stale(f, seen) {
 		s.post(id, func(p *post) { p.filed, p.checked = seen.result, time.Now() })
 		return nil
 	}
@@ -195,7 +279,7 @@ func (s *Safety) evidence(ctx context.Context, id inventory.NodeID, at time.Time
 		return err
 	}
 	if _, err := s.Store.File(ctx, inventory.Evidence{Subject: inventory.NodeSubject(id), Gate: seen.gate, Result: seen.result, Producer: inventory.ByMachine, Document: doc,
-		Fingerprint: inventory.Fingerprint(parts), At: at, By: "rackwright/watch", Detail: seen.detail, Simulated: f.Node.Simulated || f.Node.BMC.Simulated}); err != nil {
+		Fingerprint: inventory.Fingerprint(parts), Age: time.Since(at), By: "rackwright/watch", Detail: seen.detail, Simulated: f.Node.Simulated || f.Node.BMC.Simulated}); err != nil {
 		return err
 	}
 	s.post(id, func(p *post) { p.filed, p.checked = seen.result, time.Now() })
@@ -204,20 +288,17 @@ func (s *Safety) evidence(ctx context.Context, id inventory.NodeID, at time.Time
 
 // stale: the law asks a machine about leaks, and its newest evidence says
 // something else, or says dry from before the latch. A leak is written down
-// whatever the rack type says, and even when somebody has read dry since.
-func stale(f lifecycle.Facts, at time.Time, seen found) bool {
+// whatever the rack type says. The record orders what is filed by its own clock.
+func stale(f lifecycle.Facts, seen found) bool {
 	if !lifecycle.LeakCounts(f) && seen.result != inventory.ResultFail {
 		return false
 	}
 	people := func(e inventory.Evidence) bool { return e.Producer != inventory.ByMachine }
 	e, ok := last(slices.DeleteFunc(slices.Clone(f.Evidence), people), seen.gate, inventory.NodeSubject(f.Node.ID))
-	switch {
-	case !ok:
+	if !ok || e.Result != seen.result {
 		return true
-	case e.Result != seen.result:
-		return seen.result == inventory.ResultFail || at.After(e.At)
 	}
 	return seen.result == inventory.ResultPass && slices.ContainsFunc(f.Node.Holds, func(h inventory.Hold) bool {
-		return h.Name == inventory.HoldSafetyLatch && !e.At.After(h.Since) && at.After(h.Since)
+		return h.Name == inventory.HoldSafetyLatch && !e.At.After(h.Since)
 	})
 }

@@ -19,10 +19,12 @@ type scripted struct {
 	wet   [][]redfish.Alarm
 	err   error
 	power error
-	slow  bool // the second reading hangs
-	cut   bool // it falls silent after the leak was read
+	slow  bool          // the second reading hangs
+	cut   bool          // it falls silent after the leak was read
+	takes time.Duration // for a power-off
 	asked int
 	off   int
+	done  bool
 }
 
 func (b *scripted) Leaks(ctx context.Context) ([]redfish.Alarm, error) {
@@ -39,15 +41,29 @@ func (b *scripted) Leaks(ctx context.Context) ([]redfish.Alarm, error) {
 	}
 	return b.wet[min(b.asked, len(b.wet))-1], nil
 }
-func (b *scripted) Power(context.Context) (redfish.PowerState, error) { return redfish.PowerOn, nil }
+
+func (b *scripted) Power(context.Context) (redfish.PowerState, error) {
+	if b.done {
+		return redfish.PowerOff, nil
+	}
+	return redfish.PowerOn, nil
+}
+
 func (b *scripted) SetPower(ctx context.Context, _ redfish.PowerAction) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	b.off++
-	return b.power
+	select {
+	case <-time.After(b.takes):
+		b.done = b.takes > 0
+		return b.power
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
-func (*scripted) Close() error { return nil }
+func (*scripted) ReadyOff(context.Context) error { return nil }
+func (*scripted) Close() error                   { return nil }
 
 // script answers for the BMCs of a pond; one without an entry cannot be reached.
 func script(p *pond, s *Safety, by map[string]*scripted) {
@@ -106,6 +122,85 @@ func TestSafetyDoubts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSafetyFlaps: a leak that is read once shuts the gate until the next look;
+// one that comes and goes is a leak.
+func TestSafetyFlaps(t *testing.T) {
+	inPond(t, func(t *testing.T, p *pond, s *Safety) {
+		b := &scripted{wet: [][]redfish.Alarm{nil, wetAlarm, nil, nil}}
+		script(p, s, map[string]*scripted{"C01": b})
+		for range 3 { // dry; wet and dry again; dry
+			lookNow(t, s)
+			time.Sleep(s.Every)
+		}
+		if p.leaks("C01") != "pass fail pass" || p.latch("C01") != "" || b.off != 0 {
+			t.Fatalf("read once: leaks %s, latch %q, %d power-offs", p.leaks("C01"), p.latch("C01"), b.off)
+		}
+		b.wet = append(b.wet, wetAlarm, nil)
+		lookNow(t, s)
+		if p.latch("C01") == "" || b.off == 0 {
+			t.Errorf("twice within %s: latch %q, %d power-offs", watchFlap, p.latch("C01"), b.off)
+		}
+	})
+}
+
+// TestSafetyTold: a leak that another reading met counts, though the BMC cannot
+// be asked any more.
+func TestSafetyTold(t *testing.T) {
+	inPond(t, func(t *testing.T, p *pond, s *Safety) {
+		script(p, s, nil)
+		s.Leak(t.Context(), p.node("C01"), time.Now(), wetAlarm)
+		if r := p.latch("C01"); !strings.Contains(r, "its BMC does not answer") || p.leaks("C01") != "fail" {
+			t.Errorf("latch %q, leaks %q", r, p.leaks("C01"))
+		}
+	})
+}
+
+// TestSafetySlowOff: a power-off that takes long delays no latch, and the latch
+// tells its end.
+func TestSafetySlowOff(t *testing.T) {
+	for _, c := range []struct {
+		takes time.Duration
+		says  string
+	}{{20 * time.Second, hostOff}, {time.Hour, "NOT off"}} {
+		inPond(t, func(t *testing.T, p *pond, s *Safety) {
+			b := &scripted{wet: [][]redfish.Alarm{wetAlarm}, takes: c.takes}
+			script(p, s, map[string]*scripted{"C01": b})
+			s.begin(t.Context(), 0)
+			time.Sleep(watchConfirm + time.Second)
+			if r := p.latch("C01"); !strings.HasSuffix(r, underWay) {
+				t.Errorf("after %s: %q", watchConfirm, r)
+			}
+			s.looks.Wait()
+			if r := p.latch("C01"); !strings.Contains(r, c.says) || strings.Contains(r, underWay) {
+				t.Errorf("in the end: %q", r)
+			}
+		})
+	}
+}
+
+// TestSafetyHangs: a record that hangs keeps nobody from looking at the BMCs.
+func TestSafetyHangs(t *testing.T) {
+	inPond(t, func(t *testing.T, p *pond, s *Safety) {
+		a, b := &scripted{wet: [][]redfish.Alarm{wetAlarm}}, dryBMC()
+		script(p, s, map[string]*scripted{"C01": a, "C02": b, "P01": b})
+		lookNow(t, s)
+		p.hangs = true
+		for i := range 40 {
+			s.owe(t.Context(), fmt.Sprint("leak of ", i), func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		}
+		before, begun := b.asked, time.Now()
+		s.begin(t.Context(), 0)
+		if d := time.Since(begun); d > 3*watchRecord {
+			t.Errorf("the watch stood still for %s", d)
+		}
+		time.Sleep(3 * watchRecord)
+		if b.asked == before {
+			t.Error("nobody was looked at")
+		}
+		s.looks.Wait()
+	})
 }
 
 // TestSafetyShelf: a shelf that leaks is its rack's matter at once; two nodes on
@@ -221,33 +316,29 @@ func TestLeakStale(t *testing.T) {
 		return []inventory.Evidence{{Subject: inventory.NodeSubject("n"), Gate: lifecycle.GateLeak, Producer: inventory.ByMachine, Result: r, At: at}}
 	}
 	latched := []inventory.Hold{{Name: inventory.HoldSafetyLatch, Since: noon}}
-	pass, fail, open := inventory.ResultPass, inventory.ResultFail, inventory.ResultUnjudged
+	pass, fail := inventory.ResultPass, inventory.ResultFail
 	for _, c := range []struct {
 		name  string
 		rows  []inventory.Evidence
 		holds []inventory.Hold
 		now   inventory.Result
-		at    time.Time
 		want  bool
 	}{
-		{"nothing yet", nil, nil, pass, noon, true},
-		{"the same", ev(pass, noon), nil, pass, noon.Add(time.Hour), false},
-		{"a leak", ev(pass, noon), nil, fail, noon.Add(time.Hour), true},
-		{"a leak that somebody read dry since", ev(pass, noon.Add(time.Minute)), nil, fail, noon, true},
-		{"dry again", ev(fail, noon), nil, pass, noon.Add(time.Minute), true},
-		{"dry, and somebody read a leak since", ev(fail, noon.Add(time.Minute)), nil, pass, noon, false},
-		{"blind, and somebody could read since", ev(pass, noon.Add(time.Minute)), nil, open, noon, false},
-		{"dry after the latch", ev(pass, noon.Add(-time.Minute)), latched, pass, noon.Add(time.Minute), true},
-		{"dry after the latch, on record", ev(pass, noon.Add(time.Minute)), latched, pass, noon.Add(2 * time.Minute), false},
-		{"dry before the latch", ev(pass, noon.Add(-time.Hour)), latched, pass, noon.Add(-time.Minute), false},
+		{"nothing yet", nil, nil, pass, true},
+		{"the same", ev(pass, noon), nil, pass, false},
+		{"a leak", ev(pass, noon), nil, fail, true},
+		{"dry again", ev(fail, noon), nil, pass, true},
+		{"dry after the latch", ev(pass, noon.Add(-time.Minute)), latched, pass, true},
+		{"dry after the latch, on record", ev(pass, noon.Add(time.Minute)), latched, pass, false},
+		{"wet all the while", ev(fail, noon.Add(-time.Minute)), latched, fail, false},
 	} {
 		f := lifecycle.Facts{Node: inventory.Node{ID: "n", Holds: c.holds}, Evidence: c.rows}
-		if got := stale(f, c.at, found{lifecycle.GateLeak, c.now, ""}); got != c.want {
+		if got := stale(f, found{lifecycle.GateLeak, c.now, ""}); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
 	}
 	air := lifecycle.Facts{Node: inventory.Node{ID: "n"}, Type: inventory.RackType{Gates: []inventory.GateRule{{Gate: lifecycle.GateLeak, By: inventory.ByDeclaration, Reason: "air cooled"}}}}
-	if stale(air, noon, found{lifecycle.GateLeak, pass, ""}) {
+	if stale(air, found{lifecycle.GateLeak, pass, ""}) {
 		t.Error("evidence for a gate that no machine is asked for")
 	}
 }

@@ -54,7 +54,7 @@ func TestPausedByAHold(t *testing.T) {
 			} else {
 				turn.Rack.Holds = holds
 			}
-			r, got, err := paused(turn, x.m)
+			r, got, err := paused(turn, lifecycle.Facts{}, x.m)
 			if err != nil || got != x.want || got && (r.Operation == nil || len(r.Blockers) != 1 || r.Wait <= 0) {
 				t.Errorf("%s, held %s: paused %v %+v %v, want %v", x.name, on, got, r, err, x.want)
 			}
@@ -139,12 +139,33 @@ func TestPowerOffUnderAHold(t *testing.T) {
 		holds := []inventory.Hold{{Name: x.hold, Reason: "a leak"}}
 		req := inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"` + x.action + `"}`)}
 		for _, turn := range []Turn{{Node: inventory.Node{Holds: holds}}, {Rack: inventory.Rack{Holds: holds}}} {
-			if _, held := forbiddenRequest(turn, req); held != x.held {
+			if _, held := forbiddenRequest(turn, lifecycle.Facts{}, req); held != x.held {
 				t.Errorf("%q under %s: held %v", x.action, x.hold, held)
 			}
 		}
 	}
-	if _, held := forbiddenRequest(Turn{Node: inventory.Node{Milestone: inventory.NodeHandedOver}}, inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"off"}`)}); !held {
+	if _, held := forbiddenRequest(Turn{Node: inventory.Node{Milestone: inventory.NodeHandedOver}}, lifecycle.Facts{}, inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"off"}`)}); !held {
 		t.Error("the customer's node was switched off")
+	}
+}
+
+// TestNothingBeginsOnALeak: without any hold, what leaks or cannot be read is not
+// switched on, and what runs on it stands still between two actions.
+func TestNothingBeginsOnALeak(t *testing.T) {
+	f := lifecycle.Facts{Node: inventory.Node{ID: "n", Milestone: inventory.NodeVerified}}
+	for result, shut := range map[inventory.Result]bool{"": false, inventory.ResultPass: false, inventory.ResultFail: true, inventory.ResultUnjudged: true} {
+		if f.Evidence = nil; result != "" {
+			f.Evidence = []inventory.Evidence{{Subject: inventory.NodeSubject("n"), Gate: lifecycle.GateLeak, Producer: inventory.ByMachine, Result: result}}
+		}
+		turn := Turn{Node: f.Node}
+		turn.Node.Operation = &inventory.Operation{Run: "r", Kind: inventory.OpBurnIn, Step: burnReset}
+		if _, stands, err := paused(turn, f, &Burn{}); stands != shut || err != nil {
+			t.Errorf("leak reading %q: stands still %v, %v", result, stands, err)
+		}
+		for action, held := range map[string]bool{"on": shut, "restart": shut, "off": false, "force-off": false} {
+			if _, got := forbiddenRequest(Turn{Node: f.Node}, f, inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"` + action + `"}`)}); got != held {
+				t.Errorf("leak reading %q, power %s: refused %v", result, action, got)
+			}
+		}
 	}
 }

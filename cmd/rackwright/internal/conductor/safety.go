@@ -28,21 +28,24 @@ type Safety struct {
 	Every  time.Duration
 	Log    *slog.Logger
 
-	looks sync.WaitGroup
-	mu    sync.Mutex
-	known []inventory.Node // of the last time that the record could be read
-	posts map[inventory.NodeID]*post
-	owed  map[string]func(context.Context) error // what the record has not taken yet, by what it is
+	looks    sync.WaitGroup
+	settling sync.Mutex // held by the one that files what is owed
+	mu       sync.Mutex
+	known    []inventory.Node // of the last time that the record could be read
+	posts    map[inventory.NodeID]*post
+	owed     map[string]func(context.Context) error // what the record has not taken yet, by what it is
 }
 
 // post is what the watch knows of one BMC.
 type post struct {
-	busy    bool             // its last look has not ended
-	state   inventory.Result // of the last look: pass is dry, fail is a leak; empty: not known
-	blind   time.Time        // since when it cannot be read
-	said    bool             // and that was said
-	filed   inventory.Result // what the record says, as of checked
-	checked time.Time
+	busy     bool             // its last look has not ended
+	state    inventory.Result // of the last look: pass is dry, fail is a leak; empty: not known
+	once     time.Time        // when a leak was read, and not again
+	hostless bool             // it has no host that could be powered off
+	blind    time.Time        // since when it cannot be read
+	said     bool             // and that was said
+	filed    inventory.Result // what the record says, as of checked
+	checked  time.Time
 }
 
 // SafetyStore is what the watch reads and writes.
@@ -58,6 +61,7 @@ type SafetyStore interface {
 type Watched interface {
 	Leaks(context.Context) ([]redfish.Alarm, error)
 	Power(context.Context) (redfish.PowerState, error)
+	ReadyOff(context.Context) error
 	SetPower(context.Context, redfish.PowerAction) error
 	Close() error
 }
@@ -75,7 +79,8 @@ const (
 	watchAnswer  = time.Minute      // for one BMC
 	watchBlind   = 5 * time.Minute  // a flash or reset may silence a BMC for so long
 	watchRepeat  = 10 * time.Second // for a second reading
-	watchSend    = 15 * time.Second // for a power-off to leave
+	watchFlap    = 10 * time.Minute // two single readings within this are a leak
+	watchSend    = 45 * time.Second // for a power-off to leave
 	watchConfirm = 10 * time.Second // for a host to be off
 	watchRecheck = 5 * time.Minute  // what the record says of a BMC is looked up again
 )
@@ -99,7 +104,7 @@ func (s *Safety) Run(ctx context.Context) {
 // out: they share the site's connections with the work.
 func (s *Safety) begin(ctx context.Context, spread time.Duration) {
 	ctx = inventory.WithCause(ctx, inventory.Cause{Via: "safety"})
-	s.settle(ctx)
+	s.looks.Go(func() { s.settle(ctx) })
 	for _, n := range s.nodes(ctx) {
 		if !s.take(n.ID) {
 			continue

@@ -12,7 +12,7 @@ import (
 
 // owe files something now, or at a later look if the record does not take it:
 // whatever the sensor says then.
-func (s *Safety) owe(ctx context.Context, what string, do func(context.Context) error) {
+func (s *Safety) owe(ctx context.Context, what string, do func(context.Context) error) (filed bool) {
 	ctx, cancel := context.WithTimeout(ctx, watchRecord)
 	defer cancel()
 	err := do(ctx)
@@ -20,22 +20,30 @@ func (s *Safety) owe(ctx context.Context, what string, do func(context.Context) 
 	defer s.mu.Unlock()
 	if err == nil {
 		delete(s.owed, what)
-		return
+		return true
 	}
 	s.Log.Error("the record did not take what a leak asks for; it is tried again", "what", what, "err", err)
 	if s.owed == nil {
 		s.owed = map[string]func(context.Context) error{}
 	}
 	s.owed[what] = do
+	return false
 }
 
-// settle files what the record did not take before.
+// settle files what the record did not take before, latches first, until it
+// refuses again; nobody waits for it.
 func (s *Safety) settle(ctx context.Context) {
+	if !s.settling.TryLock() {
+		return
+	}
+	defer s.settling.Unlock()
 	s.mu.Lock()
 	list := maps.Clone(s.owed)
 	s.mu.Unlock()
 	for _, what := range slices.Sorted(maps.Keys(list)) {
-		s.owe(ctx, what, list[what])
+		if !s.owe(ctx, what, list[what]) {
+			return
+		}
 	}
 }
 

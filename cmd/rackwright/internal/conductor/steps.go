@@ -134,9 +134,13 @@ func held(t Turn, err error) inventory.Blocker {
 }
 
 // forbiddenRequest is forbidden for one request: switching off is what most
-// holds still allow, a safety latch above all (lifecycle.md §5).
-func forbiddenRequest(t Turn, req inventory.Request) (inventory.Blocker, bool) {
+// holds still allow, a safety latch above all (lifecycle.md §5), and nobody
+// switches on what leaks (§11).
+func forbiddenRequest(t Turn, f lifecycle.Facts, req inventory.Request) (inventory.Blocker, bool) {
 	if req.Op != inventory.OpPower || !switchesOff(req) {
+		if shut := lifecycle.Leaky(f); len(shut) > 0 && req.Op == inventory.OpPower {
+			return shut[0], true
+		}
 		return forbidden(t, req.Op)
 	}
 	node, use := t.Node, t
@@ -178,7 +182,7 @@ func (s *Steps) resume(ctx context.Context, t Turn, f lifecycle.Facts) (Result, 
 	if m == nil {
 		return Result{}, fmt.Errorf("operation %s of %s has no maker", kind, t.Node.Address)
 	}
-	if r, waits, err := paused(t, m); waits || err != nil {
+	if r, waits, err := paused(t, f, m); waits || err != nil {
 		return r, err
 	}
 	r, done, err := m.Make(ctx, t, f)
@@ -199,9 +203,9 @@ type bounded interface {
 	Boundary(op inventory.Operation) (bool, error)
 }
 
-// paused keeps an operation where it stands while a hold forbids its next
-// action. What is under way on the hardware is followed to its end.
-func paused(t Turn, m Maker) (Result, bool, error) {
+// paused keeps an operation where it stands while a hold, or what its leak
+// detectors say, forbids its next action. What is under way on the hardware is followed to its end.
+func paused(t Turn, f lifecycle.Facts, m Maker) (Result, bool, error) {
 	op := t.Operation()
 	edge, ok := m.(bounded)
 	if op == nil || !ok || len(t.Unsettled) > 0 {
@@ -210,11 +214,14 @@ func paused(t Turn, m Maker) (Result, bool, error) {
 	if at, err := edge.Boundary(*op); err != nil || !at {
 		return Result{}, false, err
 	}
-	b, held := forbidden(t, op.Kind)
-	if !held {
+	shut := lifecycle.Leaky(f)
+	if b, held := forbidden(t, op.Kind); held {
+		shut = append([]inventory.Blocker{b}, shut...)
+	}
+	if len(shut) == 0 {
 		return Result{}, false, nil
 	}
-	return Result{Change: inventory.Change{Operation: op, Blockers: []inventory.Blocker{b}}, Wait: heldWait, Reason: "held between two actions"}, true, nil
+	return Result{Change: inventory.Change{Operation: op, Blockers: shut}, Wait: heldWait, Reason: "held between two actions"}, true, nil
 }
 
 func (s *Steps) maker(kind inventory.OpKind) Maker {

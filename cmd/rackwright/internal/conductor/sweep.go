@@ -31,7 +31,7 @@ type Sweep struct {
 	}
 	Again time.Duration // a reading that did not open the gates is repeated after this; default 60 s
 	// Leak is told at once of a node that leaks, before anything else is done.
-	Leak func(context.Context, inventory.Node)
+	Leak func(context.Context, inventory.Node, time.Time, []redfish.Alarm)
 }
 
 // Kind implements Maker.
@@ -91,8 +91,15 @@ func (m *Sweep) due(t Turn, f lifecycle.Facts, o inventory.Observation) bool {
 		}
 	}
 	next, _ := lifecycle.After(t.Node.Milestone)
-	return time.Since(o.At) >= m.again() && machineShut(next, f) && wanted(t, inventory.OpSweep)
+	again := m.again()
+	if leakShut(next, f) {
+		again *= leakAgain // the watch reads its detectors all the while
+	}
+	return time.Since(o.At) >= again && machineShut(next, f) && wanted(t, inventory.OpSweep)
 }
+
+// leakAgain is how much more seldom a whole BMC is read for its leak gate alone.
+const leakAgain = 10
 
 func judged(f lifecycle.Facts, g inventory.Gate) bool {
 	_, ok := last(f.Evidence, g, inventory.NodeSubject(f.Node.ID))
@@ -162,7 +169,7 @@ func (m *Sweep) sense(ctx context.Context, t Turn, e inventory.Endpoint, bmc *re
 	if seen.result == inventory.ResultFail && m.Leak != nil {
 		n := t.Node
 		n.BMC = e
-		m.Leak(ctx, n)
+		m.Leak(ctx, n, r.at, alarms)
 	}
 	r.leaks = seen
 	return err
@@ -230,8 +237,8 @@ func (m *Sweep) file(ctx context.Context, t Turn, f lifecycle.Facts, o inventory
 		}
 		e := inventory.Evidence{Subject: t.Subject(), Gate: r.gate, Result: r.result, Producer: inventory.ByMachine, Document: doc, Fingerprint: print,
 			At: time.Now(), By: "rackwright/sweep", Detail: r.detail, Simulated: o.Simulated}
-		if r.gate == lifecycle.GateLeak {
-			e.At = now.at // a latch is lifted on a reading that began after it
+		if r.gate == lifecycle.GateLeak { // a latch is lifted on a reading that began after it
+			e.At, e.Age = time.Time{}, time.Since(now.at)
 		}
 		if _, err := file(ctx, m.Store, f, e); err != nil {
 			return err

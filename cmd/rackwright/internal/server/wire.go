@@ -68,7 +68,7 @@ func (s *Server) steps() *conductor.Steps {
 		s.scout = conductor.NewScout(s.store, access.Networks, c.Redfish.Look, s.o.Log.With("room", "redfish"))
 	}
 	secure := &conductor.Secure{Store: s.store, Access: access, Poll: c.Conductor.Settle}
-	sweep := &conductor.Sweep{Store: s.store, Access: access, Secure: secure, Blobs: s.images, Again: c.Redfish.Again, Leak: s.safety.Inspect}
+	sweep := &conductor.Sweep{Store: s.store, Access: access, Secure: secure, Blobs: s.images, Again: c.Redfish.Again, Leak: s.safety.Leak}
 	out := &conductor.Steps{Store: s.store, Freeze: cert.Freeze, Issue: cert.Issue,
 		Makers: map[inventory.Milestone]conductor.Maker{
 			inventory.NodeDiscovered: sweep,
