@@ -324,7 +324,10 @@ func TestSafetyWithoutRecord(t *testing.T) {
 
 // TestSafetyServes: a server watches its own racks.
 func TestSafetyServes(t *testing.T) {
-	s, _, _ := wetRack(t)
+	_, s := newPond(t, t.TempDir())
+	if list := s.nodes(t.Context()); len(list) != 3 {
+		t.Errorf("it watches %d of its 3 nodes", len(list))
+	}
 	s.Holder = "two"
 	if list := s.nodes(t.Context()); len(list) != 0 {
 		t.Errorf("it watches %d nodes of another server", len(list))
