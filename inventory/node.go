@@ -17,6 +17,9 @@ type Endpoint struct {
 	Pin        Digest `json:"pin,omitempty"` // SHA-256 of the leaf's public key
 	MAC        MAC    `json:"mac,omitempty"`
 	Simulated  bool   `json:"simulated,omitempty"`
+	// Detectors is how many leak detectors it has listed at most since its key was
+	// confirmed: what lists fewer later is not dry.
+	Detectors int `json:"detectors,omitempty"`
 	// Note is why a person set or confirmed it last.
 	Note string `json:"note,omitempty"`
 }

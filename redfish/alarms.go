@@ -43,92 +43,50 @@ type Alarm struct {
 // not change are remembered for ten minutes per BMC, so that a poll asks the
 // sensors only. The error says that the BMC as a whole cannot be asked; what was
 // read before it is returned beside it.
-func (b *BMC) Alarms(ctx context.Context) ([]Alarm, error) {
+func (b *BMC) Alarms(ctx context.Context) (Sensed, error) {
 	return b.sense(ctx, &b.broker.alarms, cachedGetter{&b.broker.alarms, b, structural}, alarmLinks)
+}
+
+// Sensed is one reading of alarm sensors.
+type Sensed struct {
+	Alarms    []Alarm
+	Detectors int // leak detectors that were read: a tree that fills slowly after a restart lists fewer, and no fault
 }
 
 // Leaks is Alarms without heat and power: what a leak watch polls often. It
 // tells AlarmLeak, AlarmPolicyOff, and AlarmBlind where a leak may hide.
-func (b *BMC) Leaks(ctx context.Context) ([]Alarm, error) {
-	list, err := b.sense(ctx, &b.broker.leaks, cachedGetter{&b.broker.leaks, b, func(body json.RawMessage) bool {
+func (b *BMC) Leaks(ctx context.Context) (Sensed, error) {
+	out, err := b.sense(ctx, &b.broker.leaks, cachedGetter{&b.broker.leaks, b, func(body json.RawMessage) bool {
 		r, err := parseResource(body, "/")
 		return err == nil && r.kind == "ThermalSubsystem" || structural(body) // its health is about heat
 	}}, leakLinks)
-	return slices.DeleteFunc(list, func(a Alarm) bool {
+	out.Alarms = slices.DeleteFunc(out.Alarms, func(a Alarm) bool {
 		return a.Kind == AlarmHot || a.Kind == AlarmPower || a.Kind == AlarmBlind && !a.Leak
-	}), err
+	})
+	return out, err
 }
 
-func (b *BMC) sense(ctx context.Context, cache *alarmCache, g getter, links func(string) []link) ([]Alarm, error) {
+// Doubt makes the next reading look at the whole tree again.
+func (b *BMC) Doubt() {
+	b.broker.alarms.forget()
+	b.broker.leaks.forget()
+}
+
+func (b *BMC) sense(ctx context.Context, cache *alarmCache, g getter, links func(string) []link) (Sensed, error) {
 	t, err := walkBy(ctx, g, links)
 	if t == nil {
-		return nil, err
+		return Sensed{}, err
 	}
-	list := alarmsOf(t)
-	if err == nil && !slices.ContainsFunc(list, func(a Alarm) bool { return a.Leak || a.Kind == AlarmLeak }) {
-		var fewer *Alarm
-		if fewer, err = b.fewer(ctx, t); fewer != nil {
-			list = append(list, *fewer)
-		}
-	}
-	if slices.ContainsFunc(list, func(a Alarm) bool { return a.Kind == AlarmBlind }) {
-		cache.forget() // the tree may have changed: look at all of it next time
-	}
-	return list, err
-}
-
-// fewer is the alarm of a BMC that lists fewer leak detectors than it has at this
-// firmware level. The level is asked only when the number differs.
-func (b *BMC) fewer(ctx context.Context, t *tree) (*Alarm, error) {
-	n := 0
+	out := Sensed{Alarms: alarmsOf(t)}
 	for _, r := range t.order {
 		if r.kind == "LeakDetector" || r.kind == "Alarm" && strings.Contains(r.id, "Leak") {
-			n++
+			out.Detectors++
 		}
 	}
-	if err := b.broker.load(ctx); err != nil {
-		return nil, b.broker.refuse("leak detectors", err, "")
+	if slices.ContainsFunc(out.Alarms, func(a Alarm) bool { return a.Kind == AlarmBlind }) {
+		cache.forget() // the tree may have changed: look at all of it next time
 	}
-	known := b.broker.detectors()
-	if n == known.N {
-		return nil, nil
-	}
-	level, err := b.level(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if n < known.N && level == known.Level {
-		return &Alarm{Kind: AlarmBlind, Sensor: "LeakDetectors", State: fmt.Sprintf("%d of %d are listed", n, known.N), Leak: true}, nil
-	}
-	return nil, b.broker.change(ctx, func(s *state) { s.Leak = detectors{n, level} })
-}
-
-// level is the firmware of the managers that serve this tree.
-func (b *BMC) level(ctx context.Context) (string, error) {
-	root, err := b.broker.document(ctx)
-	if err != nil {
-		return "", err
-	}
-	c := call{op: "firmware of the BMC"}
-	all, err := b.broker.members(ctx, c, root.Managers.ID)
-	if err != nil {
-		return "", err
-	}
-	var out []string
-	for _, m := range all {
-		var doc struct{ FirmwareVersion string }
-		if err := b.broker.loadMember(ctx, c, m, &doc); err != nil {
-			return "", err
-		}
-		out = append(out, doc.FirmwareVersion)
-	}
-	return strings.Join(out, " "), nil
-}
-
-func (b *broker) detectors() detectors {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.state.Leak
+	return out, err
 }
 
 // Classes of alarm sensors; here they stand where component classes do in the

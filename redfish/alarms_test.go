@@ -102,10 +102,11 @@ func TestAlarmsSim(t *testing.T) {
 	b := r.dial(t)
 	count := func(want ...string) []Alarm {
 		t.Helper()
-		list, err := b.Alarms(soon(t))
+		read, err := b.Alarms(soon(t))
 		if err != nil {
 			t.Fatal(err)
 		}
+		list := read.Alarms
 		var got []string
 		for _, a := range list {
 			if a.Kind != AlarmPolicyOff { // off in this tray, as in the capture
@@ -148,7 +149,7 @@ func TestLeaksSim(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, a := range list {
+		for _, a := range list.Alarms {
 			if a.Kind != AlarmPolicyOff {
 				got = append(got, a.Kind)
 			}
@@ -177,10 +178,9 @@ func TestLeaksSim(t *testing.T) {
 	read(AlarmBlind, AlarmLeak)
 }
 
-// TestFewerDetectors: a BMC whose tree fills slowly after a restart lists no
-// detector, and no fault: that is blind, until it lists them again or has other
-// firmware. The number outlives the process.
-func TestFewerDetectors(t *testing.T) {
+// TestDetectorsAreCounted: a BMC whose tree fills slowly after a restart lists no
+// detector, and no fault; Doubt looks again at what is remembered.
+func TestDetectorsAreCounted(t *testing.T) {
 	f := newFake(t)
 	const list = cha + "/ThermalSubsystem/LeakDetection/LeakDetectors"
 	for path, body := range cooled(res(list+"/L0", "LeakDetector", `"DetectorState":"OK"`)) {
@@ -189,46 +189,21 @@ func TestFewerDetectors(t *testing.T) {
 		}
 	}
 	full := f.docs[list]
-	memory := &notes{}
-	read := func(d *Dialer) string {
+	d, _ := newDialer(t)
+	b := dial(t, d, f.endpoint(), nil)
+	read := func(body string, want int) {
 		t.Helper()
-		alarms, err := dial(t, d, f.endpoint(), nil).Leaks(soon(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := ""
-		for _, a := range alarms {
-			out += a.Kind + " " + a.State
-		}
-		return out
-	}
-	put := func(path, body string) {
 		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.docs[path] = body
-	}
-	fresh := func() *Dialer {
-		d, _ := newDialer(t)
-		d.Memory = memory
-		return d
-	}
-	if got := read(fresh()); got != "" {
-		t.Fatalf("dry reads %q", got)
-	}
-	put(list, refList("LeakDetector"))
-	d := fresh()
-	for range 2 {
-		if got := read(d); got != "blind 0 of 1 are listed" {
-			t.Errorf("an empty list reads %q", got)
+		f.docs[list] = body
+		f.mu.Unlock()
+		b.Doubt()
+		for _, ask := range []func(context.Context) (Sensed, error){b.Leaks, b.Alarms} {
+			if got, err := ask(soon(t)); err != nil || got.Detectors != want || len(got.Alarms) != 0 {
+				t.Errorf("%+v %v, want %d detectors", got, err, want)
+			}
 		}
 	}
-	put(list, full)
-	if got := read(d); got != "" {
-		t.Errorf("listed again it reads %q", got)
-	}
-	put(list, refList("LeakDetector"))
-	put(managerURI, strings.Replace(f.docs[managerURI], "{", `{"FirmwareVersion":"2.0",`, 1))
-	if got := read(fresh()); got != "" {
-		t.Errorf("other firmware that lists none reads %q", got)
-	}
+	read(full, 1)
+	read(refList("LeakDetector"), 0)
+	read(full, 1)
 }

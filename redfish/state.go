@@ -19,14 +19,6 @@ type state struct {
 	Pin     inventory.Digest `json:"pin,omitempty"`     // recorded at first contact
 	Lock    lockout          `json:"lock,omitzero"`
 	Facts   facts            `json:"facts,omitzero"`
-	Leak    detectors        `json:"leak,omitzero"`
-}
-
-// detectors are the leak detectors that a BMC has listed at one firmware level:
-// after a restart a tree fills slowly, and what is not listed is not dry.
-type detectors struct {
-	N     int    `json:"n,omitempty"`
-	Level string `json:"level,omitempty"`
 }
 
 // facts are learned about one BMC at one firmware level.

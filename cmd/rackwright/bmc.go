@@ -15,7 +15,7 @@ func (a *app) bmcCmd() *cobra.Command {
 			"The next reading pins the key that is shown then, and a new password replaces the old one.",
 		Example: "  rackwright bmc A12/C07 --confirm-key --factory --reason \"BMC board replaced, case 1234\"\n  rackwright bmc A12/C07 --url https://10.1.0.57 --reason \"moved to the new BMC network\""}
 	c.Flags().StringVar(&in.URL, "url", "", "https://host or https://host:port")
-	c.Flags().BoolVar(&in.ConfirmKey, "confirm-key", false, "forget the pinned key")
+	c.Flags().BoolVar(&in.ConfirmKey, "confirm-key", false, "forget the pinned key, and how many leak detectors it had")
 	c.Flags().BoolVar(&in.Factory, "factory", false, "the unit has the password of its label again; import its packing list anew if that is another one")
 	c.Flags().StringVar(&in.Reason, "reason", "", "at least 10 characters; it stays in the record")
 	c.RunE = func(c *cobra.Command, args []string) error {

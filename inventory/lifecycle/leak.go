@@ -80,12 +80,12 @@ func leakKnown(on inventory.Subject, f Facts) bool {
 
 // LeakCounts reports whether the law asks a machine about leaks of f.Node: its
 // rack type says so, or a machine has read a leak there whatever that says, or it
-// carries a latch that only a dry reading lifts.
+// or its rack carries a latch that only a dry reading lifts.
 func LeakCounts(f Facts) bool {
 	on := inventory.NodeSubject(f.Node.ID)
 	by, _ := ProducerOf(leakSpec(), f.Type, f.Node.Kind)
 	return by == inventory.ByMachine || leakKnown(on, f) ||
-		f.Node.Held(inventory.HoldSafetyLatch) && slices.ContainsFunc(f.Evidence, func(e inventory.Evidence) bool { return leakRow(e, on) })
+		(f.Node.Held(inventory.HoldSafetyLatch) || f.Rack.Held(inventory.HoldSafetyLatch)) && slices.ContainsFunc(f.Evidence, func(e inventory.Evidence) bool { return leakRow(e, on) })
 }
 
 // Leaky is the blocker of a node that leaks by the newest reading, or whose

@@ -127,6 +127,11 @@ func TestLatchedCounts(t *testing.T) {
 	if LeakCounts(f) {
 		t.Error("the leak of a unit that is gone counts")
 	}
+	f.Rack.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch}}
+	if !LeakCounts(f) {
+		t.Error("its latched rack waits for a reading that nobody makes")
+	}
+	f.Rack.Holds = nil
 	f.Node.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch}}
 	if !LeakCounts(f) || Clear(inventory.NodeSubject("n0"), noon.Add(-2*time.Hour), f) == nil {
 		t.Error("a latched node is not read, or is lifted unread")

@@ -16,7 +16,7 @@ import (
 // a person confirms after a board or its firmware was changed.
 type BMCRequest struct {
 	URL        string `json:"url,omitempty" doc:"https://host or https://host:port"`
-	ConfirmKey bool   `json:"confirmKey,omitempty" doc:"forget the pinned key; the next reading pins the one that is shown then"`
+	ConfirmKey bool   `json:"confirmKey,omitempty" doc:"forget the pinned key and how many leak detectors it had; the next reading pins and counts what is shown then"`
 	Factory    bool   `json:"factory,omitempty" doc:"the unit has the factory password of its label again: board replaced, or factory reset"`
 	Reason     string `json:"reason" minLength:"10" doc:"it stays in the record"`
 }
@@ -50,7 +50,7 @@ func (s *Service) setBMC(ctx context.Context, in *bmcIn) (*body[NodeLine], error
 		return nil, invalid(n.Address+" is in "+string(n.Operation.Kind)+" ("+n.Operation.Step+"); its BMC is not changed under it", "Wait for its end: rackwright watch.")
 	}
 	if in.Body.ConfirmKey {
-		e.Pin = ""
+		e.Pin, e.Detectors = "", 0
 	}
 	if in.Body.Factory {
 		e.Credential = "factory/" + n.Address

@@ -111,6 +111,9 @@ func (a *Access) find(ctx context.Context, t Turn) (e inventory.Endpoint, ordere
 	home := whose(t.Node, t.Members, unit{uuid: root.UUID, pin: root.Pin})
 	e.Profile, e.Credential, e.Simulated = home.BMC.Profile, home.BMC.Credential, e.Simulated || root.Simulated
 	if home.ID != t.Node.ID || e.Pin == "" { // another unit sits here, or the first contact
+		if e.Pin != root.Pin {
+			e.Detectors = 0
+		}
 		e.Pin = root.Pin
 	}
 	name := credentialOf(root.Pin)

@@ -107,10 +107,11 @@ func unread(o inventory.Observation, want []inventory.Component) []string {
 // judgeLeaks: a leak fails, and a leak detector that does not answer leaves it
 // open; both keep a tray off. A cut-off policy that is switched off is no leak;
 // it is said, because the tray's own reaction is what comes first (lifecycle.md
-// §11), and so is every other alarm: no gate is about it, and nobody may overlook it.
-func judgeLeaks(alarms []redfish.Alarm) found {
+// §11), and so is every other alarm: no gate is about it, and nobody may overlook
+// it. Known is how many detectors the BMC has listed before.
+func judgeLeaks(read redfish.Sensed, known int) found {
 	var wet, blind, said []string
-	for _, a := range alarms {
+	for _, a := range read.Alarms {
 		switch {
 		case a.Kind == redfish.AlarmLeak && a.Latched:
 			wet = append(wet, "leak "+a.Sensor+" "+a.State+" (stays until it is re-armed)")
@@ -123,6 +124,9 @@ func judgeLeaks(alarms []redfish.Alarm) found {
 		default:
 			said = append(said, a.Kind+" "+a.Sensor+": "+a.State)
 		}
+	}
+	if read.Detectors < known {
+		blind = append(blind, fmt.Sprintf("lists %d of %d leak detectors (if it has no more now: rackwright bmc NODE --confirm-key)", read.Detectors, known))
 	}
 	all := strings.Join(slices.Concat(wet, blind, said), " · ")
 	switch {

@@ -160,7 +160,7 @@ func TestJudgeLeaks(t *testing.T) {
 		{"a supply that failed", []redfish.Alarm{alarm(redfish.AlarmPower, "/PowerSupplies/0")}, inventory.ResultPass, true},
 		{"the tray would not cut its power", []redfish.Alarm{alarm(redfish.AlarmPolicyOff, "/Policies/Leak")}, inventory.ResultPass, true},
 	} {
-		if got := judgeLeaks(x.alarms); got.result != x.want || (got.detail != "") != x.said {
+		if got := judgeLeaks(redfish.Sensed{Alarms: x.alarms, Detectors: 4}, 4); got.result != x.want || (got.detail != "") != x.said {
 			t.Errorf("%s: %+v", x.name, got)
 		}
 	}

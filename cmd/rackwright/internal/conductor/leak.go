@@ -36,23 +36,23 @@ func (s *Safety) look(ctx context.Context, n inventory.Node) {
 
 // Inspect reads the leak detectors of a node and does what they ask for.
 func (s *Safety) Inspect(ctx context.Context, n inventory.Node) {
-	s.inspect(redfish.Urgent(ctx), n, time.Now(), nil)
+	s.inspect(redfish.Urgent(ctx), n, time.Now(), redfish.Sensed{Detectors: n.BMC.Detectors})
 }
 
 // Leak is told of alarms that another reading has met, whether the node is
 // watched or not. They count as the first reading: a BMC that falls silent after
 // it takes nothing back.
-func (s *Safety) Leak(ctx context.Context, n inventory.Node, at time.Time, alarms []redfish.Alarm) {
-	s.inspect(redfish.Urgent(ctx), n, at, alarms)
+func (s *Safety) Leak(ctx context.Context, n inventory.Node, at time.Time, read redfish.Sensed) {
+	s.inspect(redfish.Urgent(ctx), n, at, read)
 }
 
-func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, told []redfish.Alarm) {
-	alarms, seen := told, judgeLeaks(told)
+func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, read redfish.Sensed) {
+	seen := judgeLeaks(read, n.BMC.Detectors)
 	leaks := seen.result == inventory.ResultFail
 	bmc, err := s.Open(ctx, n.BMC)
 	switch {
 	case err != nil && leaks:
-		s.act(context.WithoutCancel(ctx), nil, n, at, seen, alarms)
+		s.act(context.WithoutCancel(ctx), nil, n, at, seen, read)
 		return
 	case err != nil:
 		s.unseen(ctx, n, at, err)
@@ -60,40 +60,58 @@ func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, to
 	}
 	defer bmc.Close()
 	if !leaks {
-		if alarms, err = bmc.Leaks(ctx); err == nil || judgeLeaks(alarms).result == inventory.ResultFail {
-			seen = judgeLeaks(alarms) // an error after a leak takes nothing back
-		} else {
+		read, err = bmc.Leaks(ctx)
+		if seen = judgeLeaks(read, n.BMC.Detectors); err != nil && seen.result != inventory.ResultFail { // an error after a leak takes nothing back
 			s.unseen(ctx, n, at, err)
 			return
 		}
 	}
 	switch seen.result {
 	case inventory.ResultUnjudged:
+		bmc.Doubt()
 		s.unseen(ctx, n, at, errors.New(seen.detail))
 	case inventory.ResultPass:
-		s.dry(ctx, bmc, n, at, seen, alarms)
+		s.dry(ctx, bmc, n, at, seen, read)
 	default:
 		if s.believed(ctx, bmc, n, at, seen) {
-			s.act(context.WithoutCancel(ctx), bmc, n, at, seen, alarms) // neither the time of the reading nor the end of this process stops what must be done now
+			s.act(context.WithoutCancel(ctx), bmc, n, at, seen, read) // neither the time of the reading nor the end of this process stops what must be done now
 		} else {
-			s.file(ctx, n, at, seen, alarms) // what was read is on record, and shuts the gate until the next look
+			s.file(ctx, n, at, seen, read) // what was read is on record, and shuts the gate until the next look
 		}
 	}
 }
 
 // dry files a dry reading and makes ready for the next one.
-func (s *Safety) dry(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
-	hostless := false
+func (s *Safety) dry(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, read redfish.Sensed) {
+	var hostless time.Time
 	s.post(n.ID, func(p *post) { p.state, p.blind, p.said, hostless = seen.result, time.Time{}, false, p.hostless })
-	s.file(ctx, n, at, seen, alarms)
-	if hostless {
+	s.learn(ctx, n, read.Detectors)
+	s.file(ctx, n, at, seen, read)
+	if time.Since(hostless) < watchFlap { // a tree that still fills shows no host either
 		return
 	}
 	switch err := bmc.ReadyOff(ctx); {
 	case errors.Is(err, redfish.ErrUnsupported):
-		s.post(n.ID, func(p *post) { p.hostless = true })
+		s.post(n.ID, func(p *post) { p.hostless = time.Now() })
 	case err != nil:
 		s.Log.Warn("how this host is powered off could not be looked up; it is tried at the next look", "node", n.Address, "err", err)
+	}
+}
+
+// learn remembers the most detectors that a BMC has listed.
+func (s *Safety) learn(ctx context.Context, n inventory.Node, detectors int) {
+	if detectors <= n.BMC.Detectors {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), watchRecord)
+	defer cancel()
+	now, err := s.Store.Node(ctx, n.ID)
+	if err == nil && now.BMC.Pin == n.BMC.Pin && now.BMC.Detectors < detectors {
+		now.BMC.Detectors = detectors
+		err = s.Store.Bind(ctx, n.ID, now.BMC)
+	}
+	if err != nil {
+		s.Log.Error("how many leak detectors a BMC lists could not be recorded; it is tried at the next look", "node", n.Address, "err", err)
 	}
 }
 
@@ -103,7 +121,7 @@ func (s *Safety) believed(ctx context.Context, bmc Watched, n inventory.Node, at
 	repeat, done := context.WithTimeout(ctx, watchRepeat)
 	again, err := bmc.Leaks(repeat)
 	done()
-	if err != nil || judgeLeaks(again).result != inventory.ResultPass {
+	if err != nil || judgeLeaks(again, n.BMC.Detectors).result != inventory.ResultPass {
 		return true
 	}
 	flaps := false
@@ -125,7 +143,7 @@ const (
 
 // act: power off first. Latch and evidence do not wait for a BMC that is slow to
 // answer: the latch ends what runs.
-func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
+func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found, read redfish.Sensed) {
 	s.Log.Error("LEAK", "node", n.Address, "sensor", seen.detail)
 	s.post(n.ID, func(p *post) { p.state, p.blind, p.said = inventory.ResultFail, time.Time{}, false })
 	result := make(chan string, 1)
@@ -138,7 +156,7 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	}
 	said := s.latch(ctx, n, seen, how)
 	s.escalate(ctx, n)
-	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, alarms) })
+	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, read) })
 	if !over {
 		how = <-result
 		n.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch, Reason: said}}
@@ -218,7 +236,7 @@ func (s *Safety) unseen(ctx context.Context, n inventory.Node, at time.Time, cau
 		s.Log.Warn("the leak detectors of this node are not watched", "node", n.Address, "since", since.UTC().Format(time.RFC3339), "err", cause)
 	}
 	if long {
-		s.file(ctx, n, at, found{lifecycle.GateLeak, inventory.ResultUnjudged, blindness(cause)}, nil)
+		s.file(ctx, n, at, found{lifecycle.GateLeak, inventory.ResultUnjudged, blindness(cause)}, redfish.Sensed{})
 	}
 }
 
@@ -240,7 +258,7 @@ func blindness(err error) string {
 }
 
 // file makes evidence of a look where it differs from what the record says.
-func (s *Safety) file(ctx context.Context, n inventory.Node, at time.Time, seen found, alarms []redfish.Alarm) {
+func (s *Safety) file(ctx context.Context, n inventory.Node, at time.Time, seen found, read redfish.Sensed) {
 	fresh := false
 	s.post(n.ID, func(p *post) {
 		fresh = p.filed == seen.result && p.checked.After(n.Since) && time.Since(p.checked) < watchRecheck
@@ -250,14 +268,14 @@ func (s *Safety) file(ctx context.Context, n inventory.Node, at time.Time, seen 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), watchRecord) // a slow BMC leaves no time
 	defer cancel()
-	if err := s.evidence(ctx, n.ID, at, seen, alarms); err != nil {
+	if err := s.evidence(ctx, n.ID, at, seen, read); err != nil {
 		s.Log.Error("what the leak detectors say could not be recorded; it is tried at the next look", "node", n.Address, "err", err)
 	}
 }
 
 // evidence files a result of the leak gate unless the newest is the same. After a
 // latch a dry reading is filed in any case: lifting it asks for one.
-func (s *Safety) evidence(ctx context.Context, id inventory.NodeID, at time.Time, seen found, alarms []redfish.Alarm) error {
+func (s *Safety) evidence(ctx context.Context, id inventory.NodeID, at time.Time, seen found, read redfish.Sensed) error {
 	f, err := facts.Node(ctx, s.Store, id, time.Now())
 	if err != nil {
 		return err
@@ -266,7 +284,7 @@ func (s *Safety) evidence(ctx context.Context, id inventory.NodeID, at time.Time
 		s.post(id, func(p *post) { p.filed, p.checked = seen.result, time.Now() })
 		return nil
 	}
-	raw, err := json.Marshal(map[string]any{"at": at.UTC(), "alarms": alarms, "detail": seen.detail})
+	raw, err := json.Marshal(map[string]any{"at": at.UTC(), "alarms": read.Alarms, "detectors": read.Detectors, "detail": seen.detail})
 	if err != nil {
 		return fmt.Errorf("leak reading of %s: %w", f.Node.Address, err)
 	}

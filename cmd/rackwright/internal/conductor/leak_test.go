@@ -23,24 +23,25 @@ type scripted struct {
 	slow  bool          // the second reading hangs
 	cut   bool          // it falls silent after the leak was read
 	takes time.Duration // for a power-off
+	lists atomic.Int32  // detectors
 	asked atomic.Int32
 	off   atomic.Int32
 	done  atomic.Bool
 }
 
-func (b *scripted) Leaks(ctx context.Context) ([]redfish.Alarm, error) {
+func (b *scripted) Leaks(ctx context.Context) (redfish.Sensed, error) {
 	asked := int(b.asked.Add(1))
 	if b.slow && asked > 1 {
 		<-ctx.Done()
-		return nil, ctx.Err()
+		return redfish.Sensed{}, ctx.Err()
 	}
 	if b.err != nil && asked > 1 {
-		return nil, b.err
+		return redfish.Sensed{}, b.err
 	}
 	if b.cut {
-		return b.wet[0], redfish.ErrUnreachable
+		return redfish.Sensed{Alarms: b.wet[0]}, redfish.ErrUnreachable
 	}
-	return b.wet[min(asked, len(b.wet))-1], nil
+	return redfish.Sensed{Alarms: b.wet[min(asked, len(b.wet))-1], Detectors: int(b.lists.Load())}, nil
 }
 
 func (b *scripted) Power(context.Context) (redfish.PowerState, error) {
@@ -64,6 +65,7 @@ func (b *scripted) SetPower(ctx context.Context, _ redfish.PowerAction) error {
 	}
 }
 func (*scripted) ReadyOff(context.Context) error { return nil }
+func (*scripted) Doubt()                         {}
 func (*scripted) Close() error                   { return nil }
 
 // script answers for the BMCs of a pond; one without an entry cannot be reached.
@@ -151,7 +153,7 @@ func TestSafetyFlaps(t *testing.T) {
 func TestSafetyTold(t *testing.T) {
 	inPond(t, func(t *testing.T, p *pond, s *Safety) {
 		script(p, s, nil)
-		s.Leak(t.Context(), p.node("C01"), time.Now(), wetAlarm)
+		s.Leak(t.Context(), p.node("C01"), time.Now(), redfish.Sensed{Alarms: wetAlarm})
 		if r := p.latch("C01"); !strings.Contains(r, "its BMC does not answer") || p.leaks("C01") != "fail" {
 			t.Errorf("latch %q, leaks %q", r, p.leaks("C01"))
 		}
@@ -342,4 +344,37 @@ func TestLeakStale(t *testing.T) {
 	if stale(air, found{lifecycle.GateLeak, pass, ""}) {
 		t.Error("evidence for a gate that no machine is asked for")
 	}
+}
+
+// TestSafetyFewer: a BMC that lists fewer detectors than before is not dry,
+// however long; a person who confirms it anew says that it has no more.
+func TestSafetyFewer(t *testing.T) {
+	inPond(t, func(t *testing.T, p *pond, s *Safety) {
+		b := dryBMC()
+		script(p, s, map[string]*scripted{"C01": b})
+		look := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(s.Every) {
+				lookNow(t, s)
+			}
+		}
+		b.lists.Store(4)
+		look(s.Every)
+		if n := p.node("C01").BMC.Detectors; n != 4 {
+			t.Fatalf("the record knows %d detectors", n)
+		}
+		b.lists.Store(2)
+		look(3 * watchBlind)
+		rows, err := p.Store.Evidence(t.Context(), inventory.NodeSubject(p.node("C01").ID))
+		p.must(err)
+		if p.leaks("C01") != "pass unjudged" || !strings.Contains(rows[len(rows)-1].Detail, "lists 2 of 4 leak detectors") {
+			t.Fatalf("leaks %s, %s", p.leaks("C01"), rows[len(rows)-1].Detail)
+		}
+		e := p.node("C01").BMC
+		e.Detectors = 0
+		p.must(p.Store.Bind(t.Context(), p.node("C01").ID, e))
+		look(2 * s.Every)
+		if p.leaks("C01") != "pass unjudged pass" || p.node("C01").BMC.Detectors != 2 {
+			t.Errorf("confirmed anew: leaks %s, %d detectors", p.leaks("C01"), p.node("C01").BMC.Detectors)
+		}
+	})
 }

@@ -162,6 +162,14 @@ func TestNothingBeginsOnALeak(t *testing.T) {
 		if _, stands, err := paused(turn, f, &Burn{}); stands != shut || err != nil {
 			t.Errorf("leak reading %q: stands still %v, %v", result, stands, err)
 		}
+		turn.Node.Operation = &inventory.Operation{Run: "r", Kind: inventory.OpSecure, Step: secureChange}
+		if _, stands, err := paused(turn, f, &Secure{}); stands || err != nil {
+			t.Errorf("leak reading %q: a BMC that was reset is not opened again: %v", result, err)
+		}
+		turn.Node.Operation = &inventory.Operation{Run: "r", Kind: inventory.OpPower, Detail: "On", Since: time.Now().Add(-time.Hour), Deadline: time.Now().Add(-time.Minute)}
+		if _, stands, err := paused(turn, f, &Power{}); stands || err != nil {
+			t.Errorf("leak reading %q: who asked for power an hour ago is never answered: %v", result, err)
+		}
 		for action, held := range map[string]bool{"on": shut, "restart": shut, "off": false, "force-off": false} {
 			if _, got := forbiddenRequest(Turn{Node: f.Node}, f, inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"` + action + `"}`)}); got != held {
 				t.Errorf("leak reading %q, power %s: refused %v", result, action, got)

@@ -41,7 +41,7 @@ type post struct {
 	busy     bool             // its last look has not ended
 	state    inventory.Result // of the last look: pass is dry, fail is a leak; empty: not known
 	once     time.Time        // when a leak was read, and not again
-	hostless bool             // it has no host that could be powered off
+	hostless time.Time        // when it had no host that could be powered off
 	blind    time.Time        // since when it cannot be read
 	said     bool             // and that was said
 	filed    inventory.Result // what the record says, as of checked
@@ -53,13 +53,15 @@ type SafetyStore interface {
 	inventory.Reader
 	inventory.Documents
 	Shards(context.Context, inventory.Holder) ([]inventory.RackID, error)
+	Bind(context.Context, inventory.NodeID, inventory.Endpoint) error
 	Hold(context.Context, inventory.Subject, inventory.Hold) error
 	File(context.Context, inventory.Evidence) (inventory.EvidenceID, error)
 }
 
 // Watched is a BMC as the watch uses it.
 type Watched interface {
-	Leaks(context.Context) ([]redfish.Alarm, error)
+	Leaks(context.Context) (redfish.Sensed, error)
+	Doubt() // look at all of it next time
 	Power(context.Context) (redfish.PowerState, error)
 	ReadyOff(context.Context) error
 	SetPower(context.Context, redfish.PowerAction) error

@@ -67,7 +67,7 @@ func (s *Safety) escalate(ctx context.Context, n inventory.Node) {
 	}
 	wet := map[string]string{n.BMC.URL: n.Address} // two nodes on one BMC are one leak
 	for _, m := range members {
-		if s.wet(m) && wet[m.BMC.URL] == "" {
+		if s.wet(m, gone(m)) && wet[m.BMC.URL] == "" {
 			wet[m.BMC.URL] = m.Address
 		}
 	}
@@ -79,11 +79,19 @@ func (s *Safety) escalate(ctx context.Context, n inventory.Node) {
 		fmt.Sprintf("leak in %s: cut the power of the rack and isolate its coolant", strings.Join(slices.Sorted(maps.Values(wet)), ", ")))
 }
 
-// wet: it leaks, or was latched for a leak and has not read dry since.
-func (s *Safety) wet(n inventory.Node) (out bool) {
+// gone: it is not in its slot any more, or not ours.
+func gone(n inventory.Node) bool {
+	return n.Milestone == inventory.NodeRepair || n.Milestone == inventory.NodeRetired || n.Milestone == inventory.NodeHandedOver
+}
+
+// wet: it leaks, or was latched for a leak and has not read dry since. One that is
+// gone counts only if it leaks.
+func (s *Safety) wet(n inventory.Node, gone bool) (out bool) {
 	latched := slices.ContainsFunc(n.Holds, func(h inventory.Hold) bool {
 		return h.Name == inventory.HoldSafetyLatch && strings.HasPrefix(h.Reason, leakReason)
 	})
-	s.post(n.ID, func(p *post) { out = p.state == inventory.ResultFail || latched && p.state != inventory.ResultPass })
+	s.post(n.ID, func(p *post) {
+		out = p.state == inventory.ResultFail || latched && !gone && p.state != inventory.ResultPass
+	})
 	return out
 }

@@ -208,18 +208,25 @@ type bounded interface {
 func paused(t Turn, f lifecycle.Facts, m Maker) (Result, bool, error) {
 	op := t.Operation()
 	edge, ok := m.(bounded)
-	if op == nil || !ok || len(t.Unsettled) > 0 {
+	late := op != nil && over(t, *op) != nil
+	if op == nil || !ok || len(t.Unsettled) > 0 || late && op.Kind == inventory.OpPower { // who asked for power does not expect it any more: it is answered
 		return Result{}, false, nil
 	}
 	if at, err := edge.Boundary(*op); err != nil || !at {
 		return Result{}, false, err
 	}
-	shut := lifecycle.Leaky(f)
+	var shut []inventory.Blocker
+	if op.Kind != inventory.OpSecure { // a password change puts nothing under power, and without it nobody reads a BMC that was reset
+		shut = lifecycle.Leaky(f)
+	}
 	if b, held := forbidden(t, op.Kind); held {
 		shut = append([]inventory.Blocker{b}, shut...)
 	}
 	if len(shut) == 0 {
 		return Result{}, false, nil
+	}
+	if late {
+		shut = append(shut, *over(t, *op))
 	}
 	return Result{Change: inventory.Change{Operation: op, Blockers: shut}, Wait: heldWait, Reason: "held between two actions"}, true, nil
 }

@@ -31,7 +31,7 @@ type Sweep struct {
 	}
 	Again time.Duration // a reading that did not open the gates is repeated after this; default 60 s
 	// Leak is told at once of a node that leaks, before anything else is done.
-	Leak func(context.Context, inventory.Node, time.Time, []redfish.Alarm)
+	Leak func(context.Context, inventory.Node, time.Time, redfish.Sensed)
 }
 
 // Kind implements Maker.
@@ -92,7 +92,7 @@ func (m *Sweep) due(t Turn, f lifecycle.Facts, o inventory.Observation) bool {
 	}
 	next, _ := lifecycle.After(t.Node.Milestone)
 	again := m.again()
-	if leakShut(next, f) {
+	if leakShut(next, f) && watched(t.Node) {
 		again *= leakAgain // the watch reads its detectors all the while
 	}
 	return time.Since(o.At) >= again && machineShut(next, f) && wanted(t, inventory.OpSweep)
@@ -137,7 +137,7 @@ func (m *Sweep) read(ctx context.Context, t Turn) (reading, error) {
 		}
 		return r, errRotate
 	}
-	if err := m.sense(long, t, e, bmc, &r); err != nil {
+	if err := m.sense(long, t, &e, bmc, &r); err != nil {
 		return r, err
 	}
 	o, raw, err := bmc.ObserveRaw(long)
@@ -159,17 +159,23 @@ func (m *Sweep) read(ctx context.Context, t Turn) (reading, error) {
 // sense reads the alarms before the long rest: a leak is acted on at once, also
 // when the BMC fell silent after it. What was handed over is never touched, and
 // nothing read later is evidence about it.
-func (m *Sweep) sense(ctx context.Context, t Turn, e inventory.Endpoint, bmc *redfish.BMC, r *reading) error {
+func (m *Sweep) sense(ctx context.Context, t Turn, e *inventory.Endpoint, bmc *redfish.BMC, r *reading) error {
 	r.at = time.Now()
-	alarms, err := bmc.Alarms(ctx)
-	seen := judgeLeaks(alarms)
+	read, err := bmc.Alarms(ctx)
+	seen := judgeLeaks(read, e.Detectors)
 	if t.Node.Milestone == inventory.NodeHandedOver {
 		return err
 	}
 	if seen.result == inventory.ResultFail && m.Leak != nil {
 		n := t.Node
-		n.BMC = e
-		m.Leak(ctx, n, r.at, alarms)
+		n.BMC = *e
+		m.Leak(ctx, n, r.at, read)
+	}
+	if err == nil {
+		e.Detectors = max(e.Detectors, read.Detectors)
+	}
+	if seen.result == inventory.ResultUnjudged {
+		bmc.Doubt()
 	}
 	r.leaks = seen
 	return err
