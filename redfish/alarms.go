@@ -42,9 +42,10 @@ type Alarm struct {
 // list without a reading is an empty place, and none). The parts of the tree that do
 // not change are remembered for ten minutes per BMC, so that a poll asks the
 // sensors only. The error says that the BMC as a whole cannot be asked; what was
-// read before it is returned beside it.
-func (b *BMC) Alarms(ctx context.Context) (Sensed, error) {
-	return b.sense(ctx, &b.broker.alarms, cachedGetter{&b.broker.alarms, b, structural}, alarmLinks)
+// read before it is returned beside it. Known is how many leak detectors it has
+// listed before: after a reading of fewer the next one looks at all of it.
+func (b *BMC) Alarms(ctx context.Context, known int) (Sensed, error) {
+	return b.sense(ctx, known, &b.broker.alarms, cachedGetter{&b.broker.alarms, b, structural}, alarmLinks)
 }
 
 // Sensed is one reading of alarm sensors.
@@ -55,8 +56,8 @@ type Sensed struct {
 
 // Leaks is Alarms without heat and power: what a leak watch polls often. It
 // tells AlarmLeak, AlarmPolicyOff, and AlarmBlind where a leak may hide.
-func (b *BMC) Leaks(ctx context.Context) (Sensed, error) {
-	out, err := b.sense(ctx, &b.broker.leaks, cachedGetter{&b.broker.leaks, b, func(body json.RawMessage) bool {
+func (b *BMC) Leaks(ctx context.Context, known int) (Sensed, error) {
+	out, err := b.sense(ctx, known, &b.broker.leaks, cachedGetter{&b.broker.leaks, b, func(body json.RawMessage) bool {
 		r, err := parseResource(body, "/")
 		return err == nil && r.kind == "ThermalSubsystem" || structural(body) // its health is about heat
 	}}, leakLinks)
@@ -66,13 +67,7 @@ func (b *BMC) Leaks(ctx context.Context) (Sensed, error) {
 	return out, err
 }
 
-// Doubt makes the next reading look at the whole tree again.
-func (b *BMC) Doubt() {
-	b.broker.alarms.forget()
-	b.broker.leaks.forget()
-}
-
-func (b *BMC) sense(ctx context.Context, cache *alarmCache, g getter, links func(string) []link) (Sensed, error) {
+func (b *BMC) sense(ctx context.Context, known int, cache *alarmCache, g getter, links func(string) []link) (Sensed, error) {
 	t, err := walkBy(ctx, g, links)
 	if t == nil {
 		return Sensed{}, err
@@ -83,7 +78,7 @@ func (b *BMC) sense(ctx context.Context, cache *alarmCache, g getter, links func
 			out.Detectors++
 		}
 	}
-	if slices.ContainsFunc(out.Alarms, func(a Alarm) bool { return a.Kind == AlarmBlind }) {
+	if out.Detectors < known || slices.ContainsFunc(out.Alarms, func(a Alarm) bool { return a.Kind == AlarmBlind }) {
 		cache.forget() // the tree may have changed: look at all of it next time
 	}
 	return out, err

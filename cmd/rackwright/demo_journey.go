@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ func (a *app) journey(ctx context.Context, s *stage, o demoOptions) error {
 		}
 		told.changes(d)
 		s.crew.pace = told.pause()
-		if d.Milestone == inventory.RackHandedOver {
+		if d.Milestone == inventory.RackHandedOver && (handedOver(d) || told.still(d)) { // its members take the last step one by one
 			a.leftOut(d)
 			break
 		}
@@ -157,6 +158,9 @@ func (t *told) changes(d api.RackDetail) {
 				now += " (do not power off)"
 			}
 		}
+		for _, h := range s.Node.Holds {
+			now += " · HOLD " + string(h.Name)
+		}
 		if w := s.Slot.Path + " waits"; t.node[w] != s.Node.Waits { // who must act has changed: something was looked at
 			t.node[w] = s.Node.Waits
 			t.changed()
@@ -195,6 +199,11 @@ func place(d api.RackDetail, f inventory.Finding) string {
 		}
 	}
 	return d.Name
+}
+
+// handedOver: every member that was accepted is handed over too.
+func handedOver(d api.RackDetail) bool {
+	return !slices.ContainsFunc(d.Slots, func(s api.SlotLine) bool { return s.Node.Milestone == inventory.NodeAccepted })
 }
 
 // leftOut says which members are not in the handover, and who must act on them.

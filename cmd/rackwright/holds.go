@@ -32,7 +32,7 @@ func (a *app) heldVerb(use, short, example string, n int, do func(*client.Client
 		if err != nil {
 			return err
 		}
-		t := table{columns: []string{"subject", "hold", "since", "by", "reason"}, value: held, empty: "nothing is held"}
+		t := table{columns: []string{"subject", "hold", "since", "by", "reason"}, value: held, empty: "done; nothing is held there now"}
 		for _, h := range held.Holds {
 			t.rows = append(t.rows, []string{args[0], string(h.Name), stamp(h.Since), string(h.By), h.Reason})
 		}

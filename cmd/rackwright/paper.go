@@ -65,7 +65,7 @@ func (a *app) importCmd() *cobra.Command {
 			return err
 		}
 		t := table{columns: []string{"racks", "nodes", "parts", "quarantined", "document"}, value: done,
-			rows: [][]string{{strings.Join(done.Racks, ","), strconv.Itoa(done.Nodes), strconv.Itoa(done.Parts), strconv.Itoa(len(done.Faults)), string(done.Document)}}}
+			rows: [][]string{{strings.Join(done.Racks, ","), strconv.Itoa(done.Nodes), strconv.Itoa(done.Parts), strconv.Itoa(rowsOf(done.Faults)), string(done.Document)}}}
 		if err := a.print(t); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (a *app) importCmd() *cobra.Command {
 			if dry {
 				others = "nothing was kept (--dry-run)"
 			}
-			return &partial{what: fmt.Sprintf("%d rows are quarantined, %s; correct them and import the file again", len(done.Faults), others)}
+			return &partial{what: fmt.Sprintf("rows quarantined: %d, with %d faults; %s; correct them and import the file again", rowsOf(done.Faults), len(done.Faults), others)}
 		}
 		return nil
 	}
@@ -233,4 +233,13 @@ func (a *app) signDraft(ctx context.Context, cl *client.Client, rack, as string)
 	}
 	return a.print(table{columns: []string{"rack", "signed as", "draft", "members", "gates"}, value: d,
 		rows: [][]string{{rack, as, string(d.Digest), strconv.Itoa(len(d.Certificate.Members)), strconv.Itoa(len(d.Certificate.Gates))}}})
+}
+
+// rowsOf counts the rows that faults are in; one row may have several.
+func rowsOf(faults []inventory.RowFault) int {
+	rows := map[int]bool{}
+	for _, f := range faults {
+		rows[f.Row] = true
+	}
+	return len(rows)
 }

@@ -123,6 +123,14 @@ func (a *app) restoreCmd() *cobra.Command {
 	return c
 }
 
+// recordOf is the record that a configuration means, without a DSN's password.
+func recordOf(cfg config.Config) string {
+	if cfg.Database != "" {
+		return "the database of the configuration"
+	}
+	return filepath.Join(cfg.Data, "record.db")
+}
+
 func (a *app) fsckCmd() *cobra.Command {
 	c := &cobra.Command{Use: "fsck", Short: "Check the record: chains, intervals, locks, documents; exit 5 when something is wrong", Args: exactly(0, "no argument"),
 		Example: "  rackwright fsck --data ./data"}
@@ -140,7 +148,7 @@ func (a *app) fsckCmd() *cobra.Command {
 		if err = errors.Join(err, s.Close()); err != nil {
 			return err
 		}
-		t := table{columns: []string{"fault"}, value: faults, empty: "the record is sound"}
+		t := table{columns: []string{"fault"}, value: faults, empty: "the record is sound: " + recordOf(cfg)}
 		for _, f := range faults {
 			t.rows = append(t.rows, []string{f})
 		}

@@ -30,6 +30,7 @@ func newRoot(s *streams) *cobra.Command {
 	a := &app{streams: s}
 	root := &cobra.Command{
 		Use:           "rackwright",
+		Version:       version(),
 		Short:         "From delivery to a signed handover of GPU and Trainium racks",
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/client"
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 func (a *app) watchCmd() *cobra.Command {
@@ -27,6 +29,9 @@ func (a *app) watchCmd() *cobra.Command {
 	c.Flags().Int64Var(&after, "after", -1, "in a pipe: go on after this entry number, 0 for all; default: what comes from now on")
 	c.Flags().StringVar(&until, "until", "", "stop when the rack has reached this milestone")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if all := lifecycle.RackMilestones(); until != "" && !slices.Contains(all, inventory.RackMilestone(until)) {
+			return fmt.Errorf("%w: --until %s: the milestones of a rack are %v", errUsage, until, all)
+		}
 		cl, err := a.connect()
 		if err != nil {
 			return err
@@ -39,11 +44,17 @@ func (a *app) watchCmd() *cobra.Command {
 	return c
 }
 
+// reached: the rack is there, or has passed it.
+func reached(at inventory.RackMilestone, until string) bool {
+	to := inventory.RackMilestone(until)
+	return until != "" && (at == to || lifecycle.RackRank(to) >= 0 && lifecycle.RackRank(at) > lifecycle.RackRank(to))
+}
+
 // follow prints one line a change. It goes on from the entry that the first
 // look has seen, so that nothing falls between look and stream.
 func (a *app) follow(ctx context.Context, cl *client.Client, rack string, after int64, count int, until string) error {
 	d, err := cl.Rack(ctx, rack)
-	if err != nil || until != "" && string(d.Milestone) == until {
+	if err != nil || reached(d.Milestone, until) {
 		return err
 	}
 	from := d.Head
@@ -68,7 +79,7 @@ func (a *app) follow(ctx context.Context, cl *client.Client, rack string, after 
 			return true
 		}
 		d, failed = cl.Rack(ctx, rack)
-		return failed == nil && string(d.Milestone) != until
+		return failed == nil && !reached(d.Milestone, until)
 	})
 	if failed != nil {
 		return failed
@@ -110,7 +121,7 @@ func (a *app) screen(ctx context.Context, cl *client.Client, rack, until string)
 		if _, err := a.out.Write(a.drawn(d, log)); err != nil {
 			return fmt.Errorf("draw: %w", err)
 		}
-		if until != "" && string(d.Milestone) == until {
+		if reached(d.Milestone, until) {
 			return nil
 		}
 		select {

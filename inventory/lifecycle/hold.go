@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -118,4 +119,18 @@ func LiftRoles(name inventory.HoldName) (roles []inventory.Role, setter bool) {
 func ConflictsWith(a, b inventory.Scope) bool {
 	wide := func(s inventory.Scope) bool { return s == inventory.ScopeRack || s == inventory.ScopeShelf }
 	return wide(a) || wide(b)
+}
+
+// SwitchesOff reports whether the arguments of a power request ask for power off.
+func SwitchesOff(args json.RawMessage) bool {
+	var a struct {
+		Action string `json:"action"`
+	}
+	return json.Unmarshal(args, &a) == nil && (a.Action == "off" || a.Action == "force-off")
+}
+
+// OffUnderWay reports whether an operation powers a node off (DSP0268
+// Resource.ResetType): a safety latch, which breaks every other, lets it go on.
+func OffUnderWay(op *inventory.Operation) bool {
+	return op != nil && op.Kind == inventory.OpPower && (op.Detail == "ForceOff" || op.Detail == "GracefulShutdown")
 }

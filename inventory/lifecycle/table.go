@@ -159,3 +159,9 @@ func EventTo(m inventory.Milestone) (inventory.EventKind, bool) {
 	}
 	return "", false
 }
+
+// Decision is the event that a person's decision about a node asks for.
+func Decision(op inventory.OpKind) (inventory.EventKind, bool) {
+	e, ok := map[inventory.OpKind]inventory.EventKind{inventory.OpTriage: inventory.EventTriage, inventory.OpReturn: inventory.EventReturn, inventory.OpRepair: inventory.EventRepair}[op]
+	return e, ok
+}

@@ -169,12 +169,26 @@ func (t *tx) breakLocks(ctx context.Context, on inventory.Subject, rackID invent
 	}
 	for _, l := range held {
 		if (l.Scope == on || on.Scope == inventory.ScopeRack) && l.State == "held" {
+			if off, err := t.switchesOff(ctx, l); err != nil {
+				return err
+			} else if off {
+				continue
+			}
 			if err := t.breakLock(ctx, l, rackID, reason); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// switchesOff: what powers a node off is what a safety latch wants.
+func (t *tx) switchesOff(ctx context.Context, l inventory.Lock) (bool, error) {
+	if l.Scope.Scope != inventory.ScopeNode {
+		return false, nil
+	}
+	n, err := node(ctx, t, inventory.NodeID(l.Scope.ID))
+	return err == nil && lifecycle.OffUnderWay(n.Operation) && n.Operation.Run == l.Run, err
 }
 
 func (t *tx) breakLock(ctx context.Context, l inventory.Lock, rackID inventory.RackID, reason string) error {

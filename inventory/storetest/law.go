@@ -120,6 +120,26 @@ func testHolds(t *testing.T, open Opener) {
 	want(t, s.Lift(t.Context(), on, inventory.HoldSafetyLatch, "ann", "it is dry"), inventory.ErrDenied)
 	ok(t, s.Lift(t.Context(), on, inventory.HoldSafetyLatch, "fay", "it is dry"))
 	want(t, s.Lift(t.Context(), on, inventory.HoldSafetyLatch, "fay", "again"), inventory.ErrNotFound)
+	// It breaks what runs, but for what a latch wants itself.
+	for detail, state := range map[string]string{"On": "needs-repair", "ForceOff": "held"} {
+		at := inventory.NodeSubject(nodes(t, s, "A12")["C02"].ID)
+		c := claim(t, s, "one", at)
+		run, err := s.StartRun(t.Context(), c, inventory.OpPower, "", "")
+		ok(t, err)
+		ok(t, s.Lock(t.Context(), c, at))
+		ok(t, s.Apply(t.Context(), c, inventory.Change{Operation: &inventory.Operation{Run: run, Kind: inventory.OpPower, Step: "power", Detail: detail}}))
+		ok(t, s.Hold(t.Context(), at, inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: "leak"}))
+		all, err := s.Locks(t.Context())
+		ok(t, err)
+		if len(all) != 1 || all[0].State != state {
+			t.Fatalf("a latch over power %s leaves the locks %+v", detail, all)
+		}
+		ok(t, s.Lift(t.Context(), at, inventory.HoldSafetyLatch, "fay", "dry"))
+		if state == "held" {
+			ok(t, s.BreakLock(t.Context(), at, "ann", "test"))
+		}
+		ok(t, s.BreakLock(t.Context(), at, "ann", "test"))
+	}
 	// Who could take over somebody's hold could lift it.
 	h := inventory.Hold{Name: inventory.HoldMaintenance, Reason: "new fan", By: "ann"}
 	ok(t, s.Hold(t.Context(), on, h))

@@ -11,6 +11,7 @@ import (
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
 	"github.com/rackwright/rackwright/images/burnin/plan"
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 // powerActions are the words of a power request.
@@ -44,7 +45,7 @@ func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inven
 		if len(strings.TrimSpace(args.Reason)) < 10 {
 			return invalid("a node goes to triage, and leaves it, with a reason of at least 10 characters", "Say what was done, such as \"DIMM_0 replaced, case 1234\".")
 		}
-		return nil
+		return s.guardDecision(ctx, in.Op, on)
 	case inventory.OpPower:
 		return s.guardPower(ctx, args, on)
 	case inventory.OpFirmware:
@@ -57,6 +58,20 @@ func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inven
 		return s.guardNames(ctx, args)
 	case inventory.OpBurnIn, inventory.OpBringUp:
 		return s.guardNames(ctx, args)
+	}
+	return nil
+}
+
+// guardDecision refuses what the law refuses now.
+func (s *Service) guardDecision(ctx context.Context, op inventory.OpKind, on inventory.Selector) error {
+	e, _ := lifecycle.Decision(op)
+	for n, err := range s.Store.Select(ctx, on) {
+		if err == nil {
+			_, err = lifecycle.Next(n, e)
+		}
+		if err != nil {
+			return problem(err)
+		}
 	}
 	return nil
 }

@@ -12,12 +12,13 @@ import (
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 // StartRequest asks for work. Racks and nodes are ids or addresses; an empty
 // selector selects nothing and is refused.
 type StartRequest struct {
-	Op       inventory.OpKind     `json:"op" enum:"sweep,secure,firmware,burn_in,rack_test,bring_up,power,locate,return,repair"`
+	Op       inventory.OpKind     `json:"op" enum:"sweep,secure,firmware,burn_in,rack_test,bring_up,power,locate,triage,return,repair"`
 	Racks    []string             `json:"racks,omitempty"`
 	Nodes    []string             `json:"nodes,omitempty"`
 	Kinds    []inventory.NodeKind `json:"kinds,omitempty"`
@@ -62,11 +63,17 @@ func nonNil[T any](list []T) []T {
 	return list
 }
 
-// actionOf: reading again and blinking an LED are the technician's daily work;
-// the rest changes the machine.
-func actionOf(o inventory.OpKind) auth.Action {
-	switch o {
-	case inventory.OpSweep, inventory.OpLocate, inventory.OpPower:
+// actionOf: reading again and blinking an LED are the technician's daily work,
+// switching off is everybody's who stands before water or smoke; the rest changes
+// the machine.
+func actionOf(in StartRequest) auth.Action {
+	switch in.Op {
+	case inventory.OpPower:
+		if lifecycle.SwitchesOff(in.Args) {
+			return auth.EmergencyOff
+		}
+		return auth.Operate
+	case inventory.OpSweep, inventory.OpLocate:
 		return auth.Operate
 	}
 	return auth.Change
@@ -77,7 +84,7 @@ func (s *Service) start(ctx context.Context, in *startIn) (*accepted, error) {
 	if err != nil {
 		return nil, err
 	}
-	on, racks, err := s.selector(ctx, in.Body, actionOf(in.Body.Op))
+	on, racks, err := s.selector(ctx, in.Body, actionOf(in.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +112,7 @@ func (s *Service) start(ctx context.Context, in *startIn) (*accepted, error) {
 // approved: a vendor's change needs the consent of a person of the site.
 func (s *Service) approved(ctx context.Context, c Caller, in StartRequest, racks []inventory.Rack) error {
 	onlyVendor := !slices.ContainsFunc(c.Grants, func(g inventory.Grant) bool { return g.Role != inventory.RoleVendor && g.Role != inventory.RoleViewer })
-	if actionOf(in.Op) != auth.Change || !onlyVendor {
+	if actionOf(in) != auth.Change || !onlyVendor {
 		return nil
 	}
 	if err := auth.Different(c.Person.ID, in.Approver, "a change asked by a vendor"); err != nil {

@@ -28,7 +28,7 @@ func (s *Steps) asked(ctx context.Context, t Turn, f lifecycle.Facts) (Result, b
 			}
 			continue
 		}
-		if e, decision := decisions[req.Op]; decision {
+		if e, decision := lifecycle.Decision(req.Op); decision {
 			return s.decide(ctx, t, req, e)
 		}
 		m := s.serves(t, req.Op)

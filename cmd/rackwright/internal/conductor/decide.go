@@ -9,12 +9,9 @@ import (
 	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
-// decisions are what people decide about a node beside the main way: no machine
-// sends a unit to repair, and none brings it back. A board that a leak has ruined,
-// or a fan that grinds, goes to triage by a person's word.
-var decisions = map[inventory.OpKind]inventory.EventKind{inventory.OpTriage: inventory.EventTriage, inventory.OpReturn: inventory.EventReturn, inventory.OpRepair: inventory.EventRepair}
-
-// decide puts a person's decision to the law. What the law refuses is answered
+// decide puts a person's decision about a node beside the main way to the law: no
+// machine sends a unit to repair, and none brings it back; a board that a leak has
+// ruined, or a fan that grinds, goes to triage by a person's word. What the law refuses is answered
 // with its reason and changes nothing. The answer comes a turn after the event:
 // a server that dies between the two must find the request still open.
 func (s *Steps) decide(ctx context.Context, t Turn, req inventory.Request, e inventory.EventKind) (Result, bool, error) {

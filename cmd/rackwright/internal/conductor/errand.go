@@ -73,21 +73,12 @@ type Power struct {
 // powerActions are what people may ask for.
 var powerActions = map[string]redfish.PowerAction{"on": redfish.ActionOn, "off": redfish.ActionGracefulShutdown, "force-off": redfish.ActionForceOff, "restart": redfish.ActionForceRestart}
 
-// switchesOff reports whether a request asks for power off.
-func switchesOff(req inventory.Request) bool {
-	var args struct {
-		Action string `json:"action"`
-	}
-	return json.Unmarshal(req.Args, &args) == nil && (args.Action == "off" || args.Action == "force-off")
-}
-
 // Kind implements Maker.
 func (*Power) Kind() inventory.OpKind { return inventory.OpPower }
 
 // Boundary implements bounded: switching off goes on under a hold.
 func (*Power) Boundary(op inventory.Operation) (bool, error) {
-	a := redfish.PowerAction(op.Detail)
-	return a != redfish.ActionForceOff && a != redfish.ActionGracefulShutdown, nil
+	return !lifecycle.OffUnderWay(&op), nil
 }
 
 // Make implements Maker.

@@ -60,7 +60,7 @@ func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, re
 	}
 	defer bmc.Close()
 	if !leaks {
-		read, err = bmc.Leaks(ctx)
+		read, err = bmc.Leaks(ctx, n.BMC.Detectors)
 		if seen = judgeLeaks(read, n.BMC.Detectors); err != nil && seen.result != inventory.ResultFail { // an error after a leak takes nothing back
 			s.unseen(ctx, n, at, err)
 			return
@@ -68,7 +68,6 @@ func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, re
 	}
 	switch seen.result {
 	case inventory.ResultUnjudged:
-		bmc.Doubt()
 		s.unseen(ctx, n, at, errors.New(seen.detail))
 	case inventory.ResultPass:
 		s.dry(ctx, bmc, n, at, seen, read)
@@ -119,7 +118,7 @@ func (s *Safety) learn(ctx context.Context, n inventory.Node, detectors int) {
 // be read again, or that came back within watchFlap is a leak.
 func (s *Safety) believed(ctx context.Context, bmc Watched, n inventory.Node, at time.Time, seen found) bool {
 	repeat, done := context.WithTimeout(ctx, watchRepeat)
-	again, err := bmc.Leaks(repeat)
+	again, err := bmc.Leaks(repeat, n.BMC.Detectors)
 	done()
 	if err != nil || judgeLeaks(again, n.BMC.Detectors).result != inventory.ResultPass {
 		return true

@@ -29,7 +29,7 @@ type scripted struct {
 	done  atomic.Bool
 }
 
-func (b *scripted) Leaks(ctx context.Context) (redfish.Sensed, error) {
+func (b *scripted) Leaks(ctx context.Context, _ int) (redfish.Sensed, error) {
 	asked := int(b.asked.Add(1))
 	if b.slow && asked > 1 {
 		<-ctx.Done()
@@ -65,7 +65,6 @@ func (b *scripted) SetPower(ctx context.Context, _ redfish.PowerAction) error {
 	}
 }
 func (*scripted) ReadyOff(context.Context) error { return nil }
-func (*scripted) Doubt()                         {}
 func (*scripted) Close() error                   { return nil }
 
 // script answers for the BMCs of a pond; one without an entry cannot be reached.

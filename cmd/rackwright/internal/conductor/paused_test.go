@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -146,6 +147,23 @@ func TestPowerOffUnderAHold(t *testing.T) {
 	}
 	if _, held := forbiddenRequest(Turn{Node: inventory.Node{Milestone: inventory.NodeHandedOver}}, lifecycle.Facts{}, inventory.Request{Op: inventory.OpPower, Args: []byte(`{"action":"off"}`)}); !held {
 		t.Error("the customer's node was switched off")
+	}
+}
+
+// TestLatchComesFirst: under a safety latch nobody is sent to check a cable.
+func TestLatchComesFirst(t *testing.T) {
+	latched := []inventory.Hold{{Name: inventory.HoldMaintenance}, {Name: inventory.HoldSafetyLatch, Reason: "smoke"}}
+	list := []inventory.Blocker{{Gate: lifecycle.GateLeak, Fix: "gate.leak.none"}, {Fix: "conductor.unreachable"}}
+	for name, turn := range map[string]Turn{"A12/C01": {Node: inventory.Node{ID: "n", Address: "A12/C01", Holds: latched}, Rack: inventory.Rack{Name: "A12"}},
+		"A12": {Node: inventory.Node{ID: "n", Address: "A12/C01"}, Rack: inventory.Rack{Name: "A12", Holds: latched}}} {
+		r, err := safe(turn, Result{Change: inventory.Change{Blockers: slices.Clone(list)}}, nil)
+		if err != nil || len(r.Blockers) != 2 || r.Blockers[0].Gate != lifecycle.GateLeak || r.Blockers[1].Owner != inventory.OwnerFacilities ||
+			inventory.Sentence(r.Blockers[1].Fix, r.Blockers[1].Args) != "Make "+name+" safe, then lift its latch: rackwright release "+name+" safety-latch. smoke" {
+			t.Errorf("%s: %+v %v", name, r.Blockers, err)
+		}
+	}
+	if r, _ := safe(Turn{}, Result{Change: inventory.Change{Blockers: list}}, nil); len(r.Blockers) != 2 {
+		t.Errorf("without a latch: %+v", r.Blockers)
 	}
 }
 

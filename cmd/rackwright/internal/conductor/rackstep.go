@@ -21,6 +21,11 @@ var rackEvents = map[inventory.RackMilestone]inventory.EventKind{
 
 // rack is the step of every rack milestone.
 func (s *Steps) rack(ctx context.Context, t Turn) (Result, error) {
+	r, err := s.rackStep(ctx, t)
+	return safe(t, r, err)
+}
+
+func (s *Steps) rackStep(ctx context.Context, t Turn) (Result, error) {
 	f, err := facts.Rack(ctx, s.Store, t.Rack.ID, time.Now())
 	if err != nil {
 		return Result{}, err

@@ -51,17 +51,14 @@ type post struct {
 // SafetyStore is what the watch reads and writes.
 type SafetyStore interface {
 	inventory.Reader
+	inventory.Recorder
 	inventory.Documents
 	Shards(context.Context, inventory.Holder) ([]inventory.RackID, error)
-	Bind(context.Context, inventory.NodeID, inventory.Endpoint) error
-	Hold(context.Context, inventory.Subject, inventory.Hold) error
-	File(context.Context, inventory.Evidence) (inventory.EvidenceID, error)
 }
 
 // Watched is a BMC as the watch uses it.
 type Watched interface {
-	Leaks(context.Context) (redfish.Sensed, error)
-	Doubt() // look at all of it next time
+	Leaks(ctx context.Context, known int) (redfish.Sensed, error)
 	Power(context.Context) (redfish.PowerState, error)
 	ReadyOff(context.Context) error
 	SetPower(context.Context, redfish.PowerAction) error

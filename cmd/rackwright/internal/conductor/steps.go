@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -43,10 +44,35 @@ func (s *Steps) Fill(c *Conductor) {
 	}
 }
 
+// safe puts a safety latch before everything else: whoever reads what to do next
+// must not be sent to a wet tray to check its cable.
+func safe(t Turn, r Result, err error) (Result, error) {
+	held := t.Node.Holds
+	if !t.Node.Held(inventory.HoldSafetyLatch) {
+		held = t.Rack.Holds
+	}
+	i := slices.IndexFunc(held, func(h inventory.Hold) bool { return h.Name == inventory.HoldSafetyLatch })
+	if err != nil || r.Event != nil || i < 0 {
+		return r, err
+	}
+	name := t.Rack.Name
+	if t.Node.Held(inventory.HoldSafetyLatch) {
+		name = t.Node.Address
+	}
+	r.Blockers = slices.DeleteFunc(r.Blockers, func(b inventory.Blocker) bool { return b.Gate != lifecycle.GateLeak })
+	r.Blockers = append(r.Blockers, blocker(t, "", inventory.OwnerFacilities, "conductor.latch", name, held[i].Reason))
+	return r, nil
+}
+
 // node is the step of every node milestone: finish what runs, then pass the
 // gates if they are open, then let the maker work if somebody asked, and else
 // say what is missing and who must act.
 func (s *Steps) node(ctx context.Context, t Turn) (Result, error) {
+	r, err := s.nodeStep(ctx, t)
+	return safe(t, r, err)
+}
+
+func (s *Steps) nodeStep(ctx context.Context, t Turn) (Result, error) {
 	f, err := facts.Node(ctx, s.Store, t.Node.ID, time.Now())
 	if err != nil {
 		return Result{}, err
@@ -59,7 +85,7 @@ func (s *Steps) node(ctx context.Context, t Turn) (Result, error) {
 	}
 	next, ok := lifecycle.After(t.Node.Milestone)
 	if !ok {
-		return s.beside(t), nil
+		return s.beside(t, f), nil
 	}
 	shut := lifecycle.Gate(next, f)
 	if len(shut) == 0 {
@@ -137,7 +163,7 @@ func held(t Turn, err error) inventory.Blocker {
 // holds still allow, a safety latch above all (lifecycle.md §5), and nobody
 // switches on what leaks (§11).
 func forbiddenRequest(t Turn, f lifecycle.Facts, req inventory.Request) (inventory.Blocker, bool) {
-	if req.Op != inventory.OpPower || !switchesOff(req) {
+	if req.Op != inventory.OpPower || !lifecycle.SwitchesOff(req.Args) {
 		if shut := lifecycle.Leaky(f); len(shut) > 0 && req.Op == inventory.OpPower {
 			return shut[0], true
 		}
@@ -240,11 +266,25 @@ func (s *Steps) maker(kind inventory.OpKind) Maker {
 	return s.Extra[kind]
 }
 
+// failedFor is what the newest failed gate of a node says.
+func failedFor(n inventory.Node, f lifecycle.Facts) string {
+	var newest inventory.Evidence
+	for _, e := range f.Evidence {
+		if e.Subject == inventory.NodeSubject(n.ID) && e.Result == inventory.ResultFail && e.Detail != "" && !e.At.Before(newest.At) {
+			newest = e
+		}
+	}
+	if newest.Gate == "" {
+		return ""
+	}
+	return " (" + string(newest.Gate) + ": " + strings.TrimRight(newest.Detail, ". ") + ")"
+}
+
 // beside is a node off the main way: a person decides.
-func (s *Steps) beside(t Turn) Result {
+func (s *Steps) beside(t Turn, f lifecycle.Facts) Result {
 	if t.Node.Milestone == inventory.NodeTriage || t.Node.Milestone == inventory.NodeRepair {
 		return Result{Change: inventory.Change{Blockers: []inventory.Blocker{{Subject: t.Subject(), Owner: inventory.OwnerVendor, Fix: "conductor.triage",
-			Args: []string{t.Node.Address, "it is in " + string(t.Node.Milestone)}}}}}
+			Args: []string{t.Node.Address, "it is in " + string(t.Node.Milestone) + failedFor(t.Node, f)}}}}}
 	}
 	return Result{}
 }

@@ -161,7 +161,7 @@ func (m *Sweep) read(ctx context.Context, t Turn) (reading, error) {
 // nothing read later is evidence about it.
 func (m *Sweep) sense(ctx context.Context, t Turn, e *inventory.Endpoint, bmc *redfish.BMC, r *reading) error {
 	r.at = time.Now()
-	read, err := bmc.Alarms(ctx)
+	read, err := bmc.Alarms(ctx, e.Detectors)
 	seen := judgeLeaks(read, e.Detectors)
 	if t.Node.Milestone == inventory.NodeHandedOver {
 		return err
@@ -173,9 +173,6 @@ func (m *Sweep) sense(ctx context.Context, t Turn, e *inventory.Endpoint, bmc *r
 	}
 	if err == nil {
 		e.Detectors = max(e.Detectors, read.Detectors)
-	}
-	if seen.result == inventory.ResultUnjudged {
-		bmc.Doubt()
 	}
 	r.leaks = seen
 	return err

@@ -87,7 +87,9 @@ func table(ids map[string]string) []endpoint {
 		{route: "POST /v1/nodes/{node}/plans", path: "/v1/nodes/A12%2FC01/plans?baseline=none", may: "twud", status: 404, rack: true},
 		{route: "GET /v1/plans/{plan}", path: "/v1/plans/" + ids["plan"], may: everybody, rack: true},
 		{route: "POST /v1/plans/{plan}/approval", path: "/v1/plans/" + ids["plan"] + "/approval", body: `{"reason":"the table asks"}`, may: "td", rack: true},
-		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"power","nodes":["A12/C01"],"args":{"action":"off"}}`, may: "twud", rack: true},
+		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"power","nodes":["A12/C01"],"args":{"action":"on"}}`, may: "twud", rack: true},
+		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"power","nodes":["A12/C01"],"args":{"action":"force-off"}}`, may: "tfwud", rack: true},                    // who stands before the water
+		{route: "POST /v1/requests", path: "/v1/requests?dryRun=true", body: `{"op":"triage","nodes":["A12/C01"],"args":{"reason":"cold plate burst"}}`, may: "tud", status: 409, rack: true}, // it was not even received
 		{route: "GET /v1/burnin/plans", may: everybody},
 		{route: "GET /v1/burnin/plans/{plan}", path: "/v1/burnin/plans/smoke", may: everybody},
 		{route: "GET /v1/runs/{run}/verdict", path: "/v1/runs/" + ids["run"] + "/verdict", may: everybody, rack: true},
