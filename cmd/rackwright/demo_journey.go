@@ -255,6 +255,7 @@ func (a *app) attack(ctx context.Context, pack []byte, key ed25519.PrivateKey, t
 	if err != nil {
 		return err
 	}
+	a.say("attacks: %d forged packages, each must be refused; this takes a while", len(attacks))
 	answers := make([]string, len(attacks))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.NumCPU())

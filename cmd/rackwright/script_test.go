@@ -95,7 +95,7 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-var startLines = regexp.MustCompile(`serves (https://\S+)\nkey pin (\w+)\n(?:first start: admin token [^:]*: (\S+)\n)?`)
+var startLines = regexp.MustCompile(`serves (https://\S+)\nkey pin (\w+)\n(?:admin token [^:]*: (\S+)\n)?`)
 
 // serve NAME ARGS...: starts a server on a free port, and sets RACKWRIGHT_SERVER
 // and RACKWRIGHT_PIN; the bootstrap token becomes TOKEN_admin.

@@ -125,9 +125,9 @@ var specs = []Spec{
 	{"wipe.evidence", inventory.NodeHandedOver, "", checked, hosts, tech, false, "no test data is left on the drives"},
 	{GateInventoryHash, inventory.NodeHandedOver, "", derived, nil, system, true, "the package with its inventory is issued"},
 
-	{"asn.lines", "", inventory.RackShipped, checked, nil, vendor, false, "the packing list maps to the rack type"},
+	{"asn.lines", "", inventory.RackShipped, checked, nil, tech, false, "the packing list maps to the rack type"},
 	{"rack.serial", "", inventory.RackArrived, checked, nil, tech, false, "the rack's serial was read"},
-	{"tilt_shock.read", "", inventory.RackArrived, checked, nil, vendor, false, "tilt and shock indicators were read and photographed"},
+	{"tilt_shock.read", "", inventory.RackArrived, checked, nil, tech, false, "tilt and shock indicators were read and photographed"},
 	{"lines.disposed", "", inventory.RackReceived, derived, nil, vendor, true, "every line has a disposition"},
 	{"position.confirmed", "", inventory.RackInstalled, checked, nil, tech, false, "position, bonding, cabling and hoses are confirmed"},
 	{GateFacility, "", inventory.RackPowerReady, checked, nil, facility, true, "feeds, coolant and leak sensors are tested, wet-tested where liquid"},

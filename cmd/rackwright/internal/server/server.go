@@ -32,6 +32,9 @@ type Options struct {
 	Version   string
 	Simulated bool // sign with a demo key; everything issued says SIMULATED
 	Log       *slog.Logger
+	// NewAdmin makes a token for the first admin at this start too: who owns the data
+	// folder is never locked out of it.
+	NewAdmin bool
 	// Store wraps the record, for tests that watch or interrupt its commits.
 	Store func(inventory.Store) inventory.Store
 }
@@ -55,7 +58,7 @@ type Server struct {
 	management net.Listener
 	machines   provisioning
 	book       *burnin.Book
-	// Bootstrap is the admin token of the very first start, else empty.
+	// Bootstrap is the admin token of the first start, or of one with NewAdmin.
 	Bootstrap inventory.Secret
 }
 
@@ -127,14 +130,19 @@ func listen(key, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// firstStart makes the admin and shows a token once, when there is nobody yet.
+// firstStart makes the admin and shows a token once, when there is nobody yet, or
+// when whoever starts the server asks for it.
 func (s *Server) firstStart(ctx context.Context) error {
 	people, err := s.store.Persons(ctx)
-	if err != nil || len(people) > 0 {
+	if err != nil || len(people) > 0 && !s.o.NewAdmin {
 		return err
 	}
+	why := "first start"
+	if len(people) > 0 {
+		why = "asked for at start"
+	}
 	p := inventory.Person{ID: "admin", Name: "Administrator", Grants: []inventory.Grant{{Role: inventory.RoleAdmin}}}
-	secret, token, err := auth.NewToken(p, p.Grants, time.Now().Add(24*time.Hour), "first start", time.Now())
+	secret, token, err := auth.NewToken(p, p.Grants, time.Now().Add(24*time.Hour), why, time.Now())
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,29 @@ func TestSecondStart(t *testing.T) {
 	}
 }
 
+// TestLostAdminToken: who can start the server gets in again; nobody loses a token.
+func TestLostAdminToken(t *testing.T) {
+	c := settings(t)
+	first, err := server.New(t.Context(), server.Options{Config: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := first.Bootstrap
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := serve(t, server.Options{Config: c, NewAdmin: true})
+	if again.Bootstrap.IsZero() || again.Bootstrap.Reveal() == old.Reveal() {
+		t.Fatal("no new token")
+	}
+	for _, token := range []string{old.Reveal(), again.Bootstrap.Reveal()} {
+		again.tokens["admin"] = token
+		if me, err := again.as(t, "admin").Me(t.Context()); err != nil || me.Person != "admin" {
+			t.Fatal(me, err)
+		}
+	}
+}
+
 // TestListenersApart: people's paths and machines' paths are never on one listener.
 func TestListenersApart(t *testing.T) {
 	c := settings(t)
