@@ -6,6 +6,7 @@ var conductorMessages = map[string]string{
 	"conductor.unreachable":    "Check power and management cable of {0}: its BMC does not answer. {1}",
 	"conductor.ask":            "Start {1} for {0}: nobody has asked for it yet.",
 	"conductor.hold":           "Lift hold {1} of {0} when its reason is gone: {2}",
+	"conductor.locked":         "Look at {0}, then confirm that you did: rackwright break {0} --reason ... {1}",
 	"conductor.latch":          "Make {0} safe, then lift its latch: rackwright release {0} safety-latch. {1}",
 	"conductor.held":           "Lift what holds {0} first: {1}",
 	"conductor.no_plan":        "Make a firmware plan for {0} first. {1}",

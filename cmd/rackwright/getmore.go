@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -39,7 +40,11 @@ func (a *app) getRequests(c *cobra.Command, args []string) error {
 	}
 	t := table{columns: []string{"run", "operation", "state", "targets", "asked by", "at", "answer"}, value: list, empty: "nothing was asked yet"}
 	for _, r := range list {
-		t.rows = append(t.rows, []string{string(r.Run), string(r.Op), string(r.State), strconv.Itoa(len(r.Lines)), string(r.By), stamp(r.At), r.Answer})
+		said := r.Answer
+		if said == "" && len(r.Lines) > 0 {
+			said = strings.TrimSpace(r.Lines[0].Result + " " + r.Lines[0].Detail)
+		}
+		t.rows = append(t.rows, []string{string(r.Run), string(r.Op), string(r.State), strconv.Itoa(len(r.Lines)), string(r.By), stamp(r.At), said})
 	}
 	return a.print(t)
 }

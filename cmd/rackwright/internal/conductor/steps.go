@@ -149,6 +149,13 @@ func forbidden(t Turn, op inventory.OpKind) (inventory.Blocker, bool) {
 // held says what holds a node, to those who may lift it.
 func held(t Turn, err error) inventory.Blocker {
 	var e *inventory.HeldError
+	if errors.As(err, &e) && e.Lock != nil && e.Lock.State == "needs-repair" {
+		name := t.Node.Address
+		if e.Scope.Scope == inventory.ScopeRack {
+			name = t.Rack.Name
+		}
+		return blocker(t, "", inventory.OwnerTechnician, "conductor.locked", name, err.Error())
+	}
 	if !errors.As(err, &e) || e.Hold == nil {
 		return blocker(t, "", inventory.OwnerTechnician, "conductor.held", t.Node.Address, err.Error())
 	}
