@@ -237,6 +237,9 @@ func (a *app) prove(ctx context.Context, c *crew, o demoOptions) error {
 	if !report.Verified() {
 		return &findings{what: report.Verdict()}
 	}
+	if err := a.covered(ctx, c, report.Certificate); err != nil {
+		return err
+	}
 	if o.vm {
 		if err := errors.Join(a.citations(pack.Bytes(), report.Certificate, c.image), a.machines(ctx, c, pack.Bytes())); err != nil {
 			return err
@@ -246,6 +249,21 @@ func (a *app) prove(ctx context.Context, c *crew, o demoOptions) error {
 		return nil
 	}
 	return a.attack(ctx, pack.Bytes(), c.server.DemoKey(), trust, o.attacks)
+}
+
+// covered: who is handed over stands on the certificate.
+func (a *app) covered(ctx context.Context, c *crew, cert *handover.Certificate) error {
+	d, err := c.tess.Rack(ctx, demoRack)
+	if err != nil {
+		return err
+	}
+	for _, s := range d.Slots {
+		on := slices.ContainsFunc(cert.Members, func(m handover.Member) bool { return m.ID == s.Node.ID })
+		if past := lifecycle.Rank(s.Node.Milestone) >= lifecycle.Rank(inventory.NodeAccepted); past && !on {
+			return &findings{what: s.Slot.Path + " is " + string(s.Node.Milestone) + " and the certificate does not cover it"}
+		}
+	}
+	return nil
 }
 
 // attack runs every attack of the list against the package; one that verifies,

@@ -93,6 +93,9 @@ func covered(f Facts) (inventory.Result, string) {
 	if slices.Contains(f.Rack.Excluded, f.Node.ID) {
 		return inventory.ResultUnjudged, "the certificate excludes this member"
 	}
+	if !draftFits(f) {
+		return inventory.ResultUnjudged, "the frozen draft covers other members than the rack does now"
+	}
 	return pass(RackRank(f.Rack.Milestone) >= RackRank(inventory.RackAccepted), "the rack's certificate is not signed by both yet")
 }
 
@@ -188,10 +191,31 @@ func twoSigners(f Facts) (inventory.Result, string) {
 		return inventory.ResultUnjudged, "draft, deliverer's and acceptor's signature are needed"
 	case d.By == a.By:
 		return inventory.ResultFail, "deliverer and acceptor are the same person"
+	case !draftFits(f):
+		return inventory.ResultFail, "the frozen draft covers other members than the rack does now"
 	case d.Document != a.Document || d.Document != draft.Document:
 		return inventory.ResultFail, "the signatures are not on the draft that is frozen now"
 	}
 	return inventory.ResultPass, ""
+}
+
+// CiteExcluded is the name under which draft evidence cites whom it leaves out.
+const CiteExcluded = "excluded"
+
+// ExcludedDigest is the digest of a rack's excluded members, in any order.
+func ExcludedDigest(out []inventory.NodeID) inventory.Digest {
+	var b strings.Builder
+	for _, id := range slices.Sorted(slices.Values(out)) {
+		b.WriteString(string(id) + "\n")
+	}
+	return inventory.DigestOf([]byte(b.String()))
+}
+
+// draftFits: the newest draft leaves out whom the rack leaves out. One that does
+// not say is older than this rule.
+func draftFits(f Facts) bool {
+	e, ok := newest(GateDraft, inventory.ByMachine, inventory.RackSubject(f.Rack.ID), f)
+	return !ok || e.Cites[CiteExcluded] == "" || e.Cites[CiteExcluded] == ExcludedDigest(f.Rack.Excluded)
 }
 
 func membersAccepted(f Facts) (inventory.Result, string) {

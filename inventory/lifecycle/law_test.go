@@ -335,3 +335,36 @@ func TestHandedOverIsNeverTouched(t *testing.T) {
 		}
 	}
 }
+
+// TestDraftLeavesOutWhomTheRackLeavesOut: a member that passed after the draft was
+// frozen is not accepted on it, and nobody's signature carries it.
+func TestDraftLeavesOutWhomTheRackLeavesOut(t *testing.T) {
+	f := facts()
+	f.Rack.Milestone = RackMilestones()[RackRank(inventory.RackAccepted)]
+	on := inventory.RackSubject("r")
+	row := func(g inventory.Gate, by inventory.Producer, who string) inventory.Evidence {
+		return inventory.Evidence{Subject: on, Gate: g, Producer: by, Result: inventory.ResultPass, By: who, Document: "sha256:d", At: noon}
+	}
+	draft := row(GateDraft, machine, "rackwright/freeze")
+	f.Evidence = []inventory.Evidence{draft, row(GateDeliverer, signed, "ann"), row(GateAcceptor, signed, "bob")}
+	for name, c := range map[string]struct {
+		frozen, now []inventory.NodeID
+		cited       bool
+		want        inventory.Result
+	}{
+		"nobody left out":      {nil, nil, true, inventory.ResultPass},
+		"the same, turned":     {[]inventory.NodeID{"n1", "n2"}, []inventory.NodeID{"n2", "n1"}, true, inventory.ResultPass},
+		"one has passed since": {[]inventory.NodeID{"n0"}, nil, true, inventory.ResultUnjudged},
+		"an old draft":         {[]inventory.NodeID{"n0"}, nil, false, inventory.ResultPass},
+	} {
+		f.Rack.Excluded, f.Evidence[0].Cites = c.now, nil
+		if c.cited {
+			f.Evidence[0].Cites = map[string]inventory.Digest{CiteExcluded: ExcludedDigest(c.frozen)}
+		}
+		got, why := covered(f)
+		both, _ := twoSigners(f)
+		if got != c.want || (both == inventory.ResultPass) != (c.want == inventory.ResultPass) {
+			t.Errorf("%s: covered is %s (%s), signers %s", name, got, why, both)
+		}
+	}
+}

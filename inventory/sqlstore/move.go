@@ -126,10 +126,21 @@ func (t *tx) reopen(ctx context.Context, n inventory.Node, why string) error {
 	if err != nil {
 		return err
 	}
-	if (r.Milestone == inventory.RackInReview || r.Milestone == inventory.RackAccepted) && !slices.Contains(r.Excluded, n.ID) {
+	switch {
+	case slices.Contains(r.Excluded, n.ID):
+		return nil
+	case r.Milestone == inventory.RackInReview || r.Milestone == inventory.RackAccepted:
 		return t.setRack(ctx, &r, inventory.RackPowerReady, inventory.Event{Kind: inventory.EventRackReopened, Reason: n.Address + ": " + why})
+	case lifecycle.RackRank(r.Milestone) >= 0 && lifecycle.RackRank(r.Milestone) <= lifecycle.RackRank(inventory.RackTested):
+		return t.voidDraft(ctx, r, n.Address+": "+why)
 	}
 	return nil
+}
+
+// voidDraft ends the validity of a draft and of what people signed on it: it is
+// about other members, or about what they were.
+func (t *tx) voidDraft(ctx context.Context, r inventory.Rack, why string) error {
+	return t.void(ctx, inventory.RackSubject(r.ID), []inventory.Gate{lifecycle.GateDraft, lifecycle.GateDeliverer, lifecycle.GateAcceptor, lifecycle.GatePackage}, why)
 }
 
 // moveRack moves a rack: by its members (computed), or by paper and people.
@@ -149,7 +160,13 @@ func (t *tx) moveRack(ctx context.Context, id inventory.RackID, e inventory.Even
 	switch {
 	case e.Kind == inventory.EventRackComputed:
 		to = lifecycle.RackTarget(f)
-		r.Excluded = lifecycle.Excluded(f.Type, f.Nodes, to)
+		out := lifecycle.Excluded(f.Type, f.Nodes, to)
+		if !slices.Equal(out, r.Excluded) { // frozen a moment ago, perhaps, without the one that has just passed
+			if err := t.voidDraft(ctx, r, "other members are covered now: "+e.Reason); err != nil {
+				return false, err
+			}
+		}
+		r.Excluded = out
 	case lifecycle.RackRank(to) > lifecycle.RackRank(r.Milestone) && lifecycle.RackRank(r.Milestone) >= 0:
 		if shut := lifecycle.GateRack(to, f); len(shut) > 0 {
 			return false, &inventory.BlockedError{Blockers: shut}
@@ -169,9 +186,8 @@ func (t *tx) setRack(ctx context.Context, r *inventory.Rack, to inventory.RackMi
 	if err := t.saveRack(ctx, r); err != nil {
 		return err
 	}
-	if lifecycle.RackRank(to) >= 0 && lifecycle.RackRank(was) > lifecycle.RackRank(inventory.RackTested) && lifecycle.RackRank(to) < lifecycle.RackRank(was) {
-		signed := []inventory.Gate{lifecycle.GateDraft, lifecycle.GateDeliverer, lifecycle.GateAcceptor, lifecycle.GatePackage}
-		if err := t.void(ctx, inventory.RackSubject(r.ID), signed, fmt.Sprintf("%s: %s", e.Kind, e.Reason)); err != nil {
+	if lifecycle.RackRank(to) >= 0 && lifecycle.RackRank(to) < lifecycle.RackRank(was) {
+		if err := t.voidDraft(ctx, *r, fmt.Sprintf("%s: %s", e.Kind, e.Reason)); err != nil {
 			return err
 		}
 	}

@@ -223,3 +223,26 @@ func testChain(t *testing.T, open Opener) {
 		t.Fatalf("40 writes left %d entries", last.Seq)
 	}
 }
+
+// testDraft: a draft that was frozen just before a member fell back is about what
+// that member was.
+func testDraft(t *testing.T, open Opener) {
+	s := open()
+	c01 := Rack(t, s)["C01"]
+	Raise(t, s, c01, inventory.NodeVerified)
+	on := inventory.RackSubject(c01.Rack)
+	_, err := s.File(t.Context(), inventory.Evidence{Subject: on, Gate: lifecycle.GateDraft, Result: inventory.ResultPass, Producer: inventory.ByMachine, By: "rackwright/freeze"})
+	ok(t, err)
+	void := func() bool {
+		rows, err := s.Evidence(t.Context(), on)
+		ok(t, err)
+		return rows[len(rows)-1].Void
+	}
+	if void() {
+		t.Fatal("void before anything fell")
+	}
+	ok(t, s.Hold(t.Context(), inventory.NodeSubject(c01.ID), inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: "leak"}))
+	if !void() {
+		t.Fatal("a draft outlives what it says of a member")
+	}
+}

@@ -19,7 +19,7 @@ func Run(t *testing.T, fresh func(*testing.T) Opener) {
 		{"Claims", testClaims}, {"Stale", testStale}, {"TwoServers", testTwoServers}, {"WakeDuringTurn", testWakeDuringTurn},
 		{"Intents", testIntents}, {"Locks", testLocks}, {"BreakLock", testBreakLock}, {"Batches", testBatches},
 		{"Bindings", testBindings}, {"Boots", testBoots}, {"Documents", testDocuments}, {"People", testPeople}, {"Vault", testVault},
-		{"Reopen", testReopen}, {"MovedMAC", testMovedMAC},
+		{"Reopen", testReopen}, {"Draft", testDraft}, {"MovedMAC", testMovedMAC},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, fresh(t)) })
 	}
