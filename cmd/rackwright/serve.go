@@ -80,10 +80,11 @@ func (a *app) serveCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.err, "rackwright %s serves https://%s\nkey pin %s\n", version(), s.Address(), s.Pin())
+		hello := fmt.Sprintf("rackwright %s serves https://%s\nkey pin %s\n", version(), s.Address(), s.Pin())
 		if !s.Bootstrap.IsZero() {
-			fmt.Fprintf(a.err, "admin token (shown once, counts 24 hours): %s\n", s.Bootstrap.Reveal())
+			hello += fmt.Sprintf("admin token (shown once, counts 24 hours): %s\n", s.Bootstrap.Reveal())
 		}
+		fmt.Fprint(a.err, hello) // in one piece: who waits for the first line has the token too
 		return s.Run(c.Context())
 	}
 	return c
