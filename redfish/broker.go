@@ -20,21 +20,22 @@ import (
 // broker is the one owner of a BMC: session, connections, limits, lock-out
 // guard, learned facts. All handles of a BMC share it.
 type broker struct {
-	name    string // scheme://host:port
-	url     *url.URL
-	log     *slog.Logger
-	source  CredentialSource
-	memory  Memory
-	profile Profile
-	trust   *trust
-	wire    *wire
-	spare   *wire // of Urgent requests: they wait for no connection either
-	limiter *limiter
-	inner   http.RoundTripper // retry → limit → guard → pin → wire
-	chain   http.RoundTripper // auth → inner
-	rates   rates
-	logins  singleflight.Group
-	fresh   sync.Mutex // held while the session is refreshed
+	name     string // scheme://host:port
+	url      *url.URL
+	log      *slog.Logger
+	source   CredentialSource
+	memory   Memory
+	profile  Profile
+	trust    *trust
+	wire     *wire
+	spare    *wire // of Urgent requests: they wait for no connection either
+	limiter  *limiter
+	inner    http.RoundTripper // retry → limit → guard → pin → wire
+	chain    http.RoundTripper // auth → inner
+	rates    rates
+	logins   singleflight.Group
+	patience time.Duration // of urgent requests with a login that others began
+	fresh    sync.Mutex    // held while the session is refreshed
 
 	mu         sync.Mutex
 	credential string
@@ -58,7 +59,7 @@ type rates struct{ requests, handshakes *rate.Limiter }
 
 func newBroker(u *url.URL, d *Dialer, p Profile, ep inventory.Endpoint, r rates) *broker {
 	b := &broker{name: u.String(), url: u, log: d.logger().With("bmc", u.Host), source: d.Credentials, memory: d.Memory,
-		profile: p, rates: r, tasks: map[TaskID]time.Time{}}
+		profile: p, rates: r, patience: urgentPatience, tasks: map[TaskID]time.Time{}}
 	b.trust = &trust{mode: d.mode(p), pool: d.CA, name: u.Hostname(), pin: ep.Pin, record: b.recordPin}
 	if p.CertName == "mac" {
 		b.trust.name = string(ep.MAC)

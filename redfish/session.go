@@ -8,14 +8,19 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/rackwright/rackwright/inventory"
 )
 
 const (
 	loginTimeout  = 60 * time.Second
 	logoutTimeout = 10 * time.Second
-	fullWait      = 60 * time.Second // session table full: first wait, doubling up to the idle time-out
-	defaultIdle   = 5 * time.Minute  // until SessionTimeout is read
+	// urgentPatience is how long an urgent request waits for a login that others began.
+	urgentPatience = 3 * time.Second
+
+	fullWait    = 60 * time.Second // session table full: first wait, doubling up to the idle time-out
+	defaultIdle = 5 * time.Minute  // until SessionTimeout is read
 
 	hintClosed = "the dialer has logged out and is closed"
 )
@@ -47,47 +52,65 @@ func (s *session) authorise(h http.Header) {
 
 // session gives the live session or logs in. The login is single-flight and
 // outlives the caller's deadline: a login cut short leaks a session. The caller
-// then gets ErrBusy and finds the session at its next tick.
+// then gets ErrBusy and finds the session at its next tick. An urgent caller
+// joins a login under way, but not for long: one begun by work may wait for the
+// places of work.
 func (b *broker) session(ctx context.Context) (*session, error) {
-	b.mu.Lock()
-	s, closed, rotating := b.sess, b.closed, b.rotating
-	b.mu.Unlock()
-	switch {
-	case closed:
-		return nil, b.refuse("login", ErrUnreachable, hintClosed)
-	case s != nil:
-		return s, nil
-	case rotating: // with the old secret this would be a wrong login
-		return nil, &Error{Op: "login", Endpoint: b.name, Err: fmt.Errorf("%w: its password is being changed", ErrBusy), Wait: 2 * time.Second}
+	if s, err := b.present(); s != nil || err != nil {
+		return s, err
 	}
-	done := b.logins.DoChan("login", func() (any, error) {
+	done := b.flight(ctx, "login")
+	var late <-chan time.Time
+	if urgent(ctx) {
+		late = time.After(b.patience)
+	}
+	for {
+		select {
+		case r := <-done:
+			if r.Err != nil {
+				return nil, r.Err
+			}
+			return r.Val.(*session), nil
+		case <-late:
+			done = b.flight(ctx, "urgent login")
+		case <-ctx.Done():
+			return nil, &Error{Op: "login", Endpoint: b.name, Err: fmt.Errorf("%w: %w", ErrBusy, ctx.Err()), Wait: time.Second,
+				Hint: "the login goes on by itself"}
+		}
+	}
+}
+
+func (b *broker) flight(ctx context.Context, name string) <-chan singleflight.Result {
+	return b.logins.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
 		defer cancel()
 		return b.login(ctx)
 	})
-	select {
-	case r := <-done:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.(*session), nil
-	case <-ctx.Done():
-		return nil, &Error{Op: "login", Endpoint: b.name, Err: fmt.Errorf("%w: %w", ErrBusy, ctx.Err()), Wait: time.Second,
-			Hint: "the login goes on by itself"}
+}
+
+// present is the live session, or why there may be none now; neither: log in.
+func (b *broker) present() (*session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return nil, b.refuse("login", ErrUnreachable, hintClosed)
+	case b.sess != nil:
+		return b.sess, nil
+	case b.rotating: // with the old secret this would be a wrong login
+		return nil, &Error{Op: "login", Endpoint: b.name, Err: fmt.Errorf("%w: its password is being changed", ErrBusy), Wait: 2 * time.Second}
 	}
+	return nil, nil
 }
 
 // login opens the broker's session with the credential of the endpoint.
 func (b *broker) login(ctx context.Context) (*session, error) {
-	b.mu.Lock()
-	s, name, closed := b.sess, b.credential, b.closed
-	b.mu.Unlock()
-	switch {
-	case closed:
-		return nil, b.refuse("login", ErrUnreachable, hintClosed)
-	case s != nil:
-		return s, nil // another flight ended just before this one
+	if s, err := b.present(); s != nil || err != nil {
+		return s, err // another flight ended just before this one
 	}
+	b.mu.Lock()
+	name := b.credential
+	b.mu.Unlock()
 	if err := b.load(ctx); err != nil {
 		return nil, b.refuse("login", err, "")
 	}
@@ -111,6 +134,15 @@ func (b *broker) enter(ctx context.Context, via http.RoundTripper, user string, 
 	s, err := b.openSession(ctx, via, root, user, secret)
 	if err != nil {
 		return nil, scrub(err, secret)
+	}
+	b.mu.Lock()
+	first := b.sess
+	if first == nil {
+		b.sess = s
+	}
+	b.mu.Unlock()
+	if first != nil { // an urgent login and one of work: one session is enough
+		return first, b.end(ctx, s)
 	}
 	return s, b.adopt(ctx, s, root)
 }
@@ -137,7 +169,7 @@ func (b *broker) adopt(ctx context.Context, s *session, root *serviceRoot) error
 		return errors.Join(err, b.logout(ctx))
 	}
 	switch {
-	case old != nil && old.uri != s.uri: // a rotation: two sessions for this moment
+	case old != nil && old != s && old.uri != s.uri: // a rotation: two sessions for this moment
 		err = b.end(ctx, old)
 	case stale != "" && !sameURI(stale, s.uri):
 		b.removeStale(ctx, s, stale, created)

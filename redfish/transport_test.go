@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -296,6 +297,53 @@ func TestUrgentWaitsForNothing(t *testing.T) {
 	}
 	close(hang)
 	wg.Wait()
+}
+
+// TestUrgentLogsInPastAHungLogin: the session is over, a reading that took the
+// only place hangs in its login, and the tray is wet. Both logins end in one session.
+func TestUrgentLogsInPastAHungLogin(t *testing.T) {
+	f := newFake(t)
+	f.docs[systemURI] = strings.Replace(f.docs[systemURI], `"PowerState":"Off"`, `"PowerState":"On"`, 1)
+	f.hook("POST "+resetURI, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	d, _ := newDialer(t)
+	d.PerBMC = 1
+	b := dial(t, d, f.endpoint(), free)
+	if err := b.ReadyOff(Urgent(soon(t))); err != nil {
+		t.Fatal(err)
+	}
+	hung, release := make(chan struct{}), make(chan struct{})
+	var seen atomic.Bool
+	f.hook("GET /redfish/v1/", func(w http.ResponseWriter, r *http.Request) {
+		if seen.CompareAndSwap(false, true) {
+			close(hung)
+			<-release
+		}
+		jsonWith(w, 200, f.docs["/redfish/v1/"])
+	})
+	b.broker.patience = 10 * time.Millisecond
+	if err := b.broker.logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.broker.mu.Lock()
+	b.broker.root = nil
+	b.broker.mu.Unlock()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := b.get(context.Background(), managerURI); err != nil {
+			t.Error(err)
+		}
+	})
+	<-hung
+	if err := b.SetPower(Urgent(soon(t)), ActionForceOff); err != nil {
+		t.Errorf("a power-off for safety: %v", err)
+	}
+	close(release)
+	wg.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.sessions) != 1 {
+		t.Errorf("%d sessions are open, want 1", len(f.sessions))
+	}
 }
 
 // TestUrgentIsNoProof: an answer on the connections of the watch says nothing
