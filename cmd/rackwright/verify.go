@@ -64,6 +64,11 @@ func (a *app) printReport(r handover.Report) error {
 	if r.Simulated {
 		fmt.Fprintln(a.out, "SIMULATED: this package has no value for hardware")
 	}
+	if r.Certificate != nil {
+		for _, x := range r.Certificate.Excluded {
+			fmt.Fprintf(a.out, "NOT covered: %s/%s (%s): %s\n", r.Rack, x.Slot, x.Kind, x.Reason)
+		}
+	}
 	for _, n := range r.Notices {
 		fmt.Fprintln(a.out, "notice: "+n)
 	}

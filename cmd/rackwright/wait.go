@@ -43,11 +43,15 @@ func addresses(ctx context.Context, cl *client.Client) naming {
 
 func requestTable(req inventory.Request, name naming) table {
 	t := table{columns: []string{"run", "operation", "state", "target", "result", "detail"}, value: req}
+	state := string(req.State)
+	if req.Run == "" {
+		state = "dry run"
+	}
 	for _, l := range req.Lines {
-		t.rows = append(t.rows, []string{string(req.Run), string(req.Op), string(req.State), name(l.Subject), orDash(l.Result), orDash(l.Detail)})
+		t.rows = append(t.rows, []string{string(req.Run), string(req.Op), state, name(l.Subject), orDash(l.Result), orDash(l.Detail)})
 	}
 	if len(t.rows) == 0 {
-		t.rows = [][]string{{string(req.Run), string(req.Op), string(req.State), "-", "-", "-"}}
+		t.rows = [][]string{{string(req.Run), string(req.Op), state, "-", "-", "-"}}
 	}
 	return t
 }

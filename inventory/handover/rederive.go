@@ -2,6 +2,7 @@ package handover
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,16 +26,16 @@ func verifyRecord(content map[string][]byte, m Manifest, cert Certificate, repor
 		return
 	}
 	again, err := compose(c, cert.Law)
-	if !report.check("gates", entryCertificate, err) {
+	if err != nil {
+		report.check("gates", entryCertificate, err)
 		return
 	}
 	report.Simulated, report.AcceleratorsUntested = again.Simulated || cert.Simulated, again.Untested() || cert.Untested()
-	report.check("gates", entryCertificate, compareGates(cert.Gates, again.Gates))
-	report.check("gates", entryCertificate, asError(CheckGates(c)))
+	report.check("gates", entryCertificate, errors.Join(compareGates(cert.Gates, again.Gates), asError(CheckGates(c))))
 	report.check("people", entryPeople, checkPeople(content[entryPeople], cert))
 	report.check("holds", entryCertificate, cert.held())
 	report.check("members", entryCertificate, asError(checkMembers(c)))
-	report.check("certificate", entryCertificate, compareDraft(cert, again))
+	report.check("rederived", entryCertificate, compareDraft(cert, again))
 }
 
 // rebuild makes the case again from the entries alone.

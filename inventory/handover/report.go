@@ -2,7 +2,9 @@ package handover
 
 import (
 	"crypto/ed25519"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -34,7 +36,7 @@ const (
 
 // Check is one step of the verification.
 type Check struct {
-	Name   string `json:"name"`            // entries, signature, certificate, chain, evidence, gates, persons, holds, members …
+	Name   string `json:"name"`            // zip, signature, entries, certificate, evidence, chain, gates, people, holds, members, rederived
 	Entry  string `json:"entry,omitempty"` // the entry that broke it
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"` // what is wrong; empty when OK
@@ -70,6 +72,9 @@ func (r Report) Verdict() string {
 		return "intact, signer unknown: " + string(r.Key)
 	}
 	text := "verified, signed by " + string(r.Key)
+	if n := len(r.uncovered()); n > 0 {
+		text += fmt.Sprintf("; %s NOT covered (%s)", slotCount(n), strings.Join(r.uncovered(), " "))
+	}
 	if r.AcceleratorsUntested {
 		text += "; " + AcceleratorsUntested
 	}
@@ -77,6 +82,24 @@ func (r Report) Verdict() string {
 		text += "; SIMULATED"
 	}
 	return text
+}
+
+// uncovered are the slots the certificate says nothing good about.
+func (r Report) uncovered() []string {
+	var out []string
+	if r.Certificate != nil {
+		for _, x := range r.Certificate.Excluded {
+			out = append(out, x.Slot)
+		}
+	}
+	return out
+}
+
+func slotCount(n int) string {
+	if n == 1 {
+		return "1 slot"
+	}
+	return fmt.Sprint(n, " slots")
 }
 
 // check files one step; it returns false when the step failed.

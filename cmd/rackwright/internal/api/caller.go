@@ -130,7 +130,16 @@ func (s *Service) may(ctx context.Context, a auth.Action, rack inventory.Rack) (
 	if err != nil {
 		return c, err
 	}
-	return c, problem(auth.Can(c.Grants, a, s.target(rack), time.Now()))
+	return c, s.denied(c, a, rack)
+}
+
+// denied asks the matrix; a refusal names the person whose token it is, since a
+// shared laptop is often logged in as somebody else.
+func (s *Service) denied(c Caller, a auth.Action, rack inventory.Rack) error {
+	if err := auth.Can(c.Grants, a, s.target(rack), time.Now()); err != nil {
+		return problem(fmt.Errorf("you are %s: %w", c.Person.ID, err))
+	}
+	return nil
 }
 
 func (s *Service) target(rack inventory.Rack) auth.Target {
@@ -175,7 +184,7 @@ func (s *Service) rack(ctx context.Context, id string, a auth.Action) (inventory
 	if err != nil {
 		return inventory.Rack{}, c, problem(err)
 	}
-	return r, c, problem(auth.Can(c.Grants, a, s.target(r), time.Now()))
+	return r, c, s.denied(c, a, r)
 }
 
 // node finds a node the same way, through its rack.

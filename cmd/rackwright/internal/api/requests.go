@@ -97,6 +97,9 @@ func (s *Service) start(ctx context.Context, in *startIn) (*accepted, error) {
 	req := inventory.Request{Key: in.Key, Op: in.Body.Op, On: on, Plan: in.Body.Plan, Args: in.Body.Args, By: c.Person.ID,
 		Approver: in.Body.Approver, State: inventory.RequestAccepted}
 	if in.DryRun {
+		if req.Lines, err = s.preview(ctx, req); err != nil {
+			return nil, err
+		}
 		return &accepted{Status: http.StatusOK, Body: req}, nil
 	}
 	if req.Key == "" {

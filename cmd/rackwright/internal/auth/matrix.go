@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -85,11 +86,37 @@ func Can(grants []inventory.Grant, action Action, on Target, now time.Time) erro
 			return nil
 		}
 	}
-	where := "this site"
+	where := "the whole site"
 	if on.Rack != "" {
 		where = "rack " + cmpName(on)
 	}
-	return fmt.Errorf("%s on %s needs one of the roles %v there: %w", action, where, allowed, inventory.ErrDenied)
+	return fmt.Errorf("%s on %s needs one of the roles %v there, and the token has %s: %w", action, where, allowed, held(grants, now), inventory.ErrDenied)
+}
+
+// held says what the grants give: a role alone is no answer to whoever has that
+// role, for other racks or until yesterday.
+func held(grants []inventory.Grant, now time.Time) string {
+	var all []string
+	for _, g := range grants {
+		text := string(g.Role)
+		if g.Site != "" {
+			text += " of site " + g.Site
+		}
+		switch {
+		case len(g.Racks) > 0:
+			text += fmt.Sprintf(" of racks %v", g.Racks)
+		case g.Role == inventory.RoleVendor || g.Role == inventory.RoleAcceptor:
+			text += " of no rack"
+		}
+		if !g.Until.IsZero() && !now.Before(g.Until) {
+			text += " until " + g.Until.UTC().Format("2006-01-02 15:04 UTC")
+		}
+		all = append(all, text)
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
 }
 
 func cmpName(on Target) string {
