@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rackwright/rackwright/inventory"
 )
 
 func (a *app) getWaivers(c *cobra.Command, args []string) error {
@@ -54,13 +56,24 @@ func (a *app) getEvents(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	list, err := cl.RackEvents(c.Context(), args[0], 0, 1000)
-	if err != nil {
-		return err
+	const page = 1000
+	var list []inventory.Entry
+	for more := true; more; {
+		after := uint64(0)
+		if len(list) > 0 {
+			after = list[len(list)-1].Seq
+		}
+		next, err := cl.RackEvents(c.Context(), args[0], after, page)
+		if err != nil {
+			return err
+		}
+		list, more = append(list, next...), len(next) == page
 	}
-	t := table{columns: []string{"no", "at", "kind", "by", "via", "body", "hash"}, wide: 6, value: list, empty: "no events"}
+	t := table{columns: []string{"no", "at", "kind", "on", "by", "via", "what", "hash"}, wide: 7, value: list, empty: "no events"}
+	name := addresses(c.Context(), cl)
 	for _, e := range list {
-		t.rows = append(t.rows, []string{strconv.FormatUint(e.Seq, 10), stamp(e.At), e.Kind, e.By, e.Via, string(e.Body), string(e.Hash)})
+		on, text := toldOf(e, name)
+		t.rows = append(t.rows, []string{strconv.FormatUint(e.Seq, 10), stamp(e.At), e.Kind, on, e.By, e.Via, text, string(e.Hash)})
 	}
 	return a.print(t)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/client"
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -34,6 +35,20 @@ func addresses(ctx context.Context, cl *client.Client) naming {
 				return on.String()
 			}
 		}
+		if name, ok := known[on]; ok {
+			return name
+		}
+		return on.String()
+	}
+}
+
+// addressesIn are the names of a rack that was read already.
+func addressesIn(d api.RackDetail) naming {
+	known := map[inventory.Subject]string{inventory.RackSubject(d.ID): d.Name}
+	for _, s := range d.Slots {
+		known[inventory.NodeSubject(s.Node.ID)] = s.Node.Address
+	}
+	return func(on inventory.Subject) string {
 		if name, ok := known[on]; ok {
 			return name
 		}

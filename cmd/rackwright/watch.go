@@ -63,13 +63,16 @@ func (a *app) follow(ctx context.Context, cl *client.Client, rack string, after 
 	}
 	enc := json.NewEncoder(a.out)
 	enc.SetEscapeHTML(false)
-	seen := 0
+	seen, name := 0, addresses(ctx, cl)
 	var failed error
 	err = cl.Watch(ctx, fmt.Sprintf("%s:%d", d.Name, from), func(e inventory.Entry) bool {
+		if e.Kind == "node.expected" { // a slot that was not known when the names were read
+			name = addresses(ctx, cl)
+		}
 		if a.output == "json" {
 			failed = enc.Encode(e)
 		} else {
-			_, failed = fmt.Fprintln(a.out, eventLine(e))
+			_, failed = fmt.Fprintln(a.out, eventLine(e, name))
 		}
 		seen++
 		if failed != nil || count > 0 && seen >= count {
@@ -85,10 +88,6 @@ func (a *app) follow(ctx context.Context, cl *client.Client, rack string, after 
 		return failed
 	}
 	return err
-}
-
-func eventLine(e inventory.Entry) string {
-	return fmt.Sprintf("%s #%d %s by %s %s", e.At.Local().Format("15:04:05"), e.Seq, e.Kind, orDash(e.By), e.Body)
 }
 
 const (
@@ -124,17 +123,18 @@ func (a *app) screen(ctx context.Context, cl *client.Client, rack, until string)
 		if reached(d.Milestone, until) {
 			return nil
 		}
+		name := addressesIn(d)
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-broken:
 			return err
 		case e := <-events:
-			log = append(log, eventLine(e))
+			log = append(log, eventLine(e, name))
 			for more := true; more; { // what came together is drawn together
 				select {
 				case e := <-events:
-					log = append(log, eventLine(e))
+					log = append(log, eventLine(e, name))
 				case <-time.After(100 * time.Millisecond):
 					more = false
 				}
