@@ -34,11 +34,11 @@ func (s *Service) guard(ctx context.Context, c Caller, in StartRequest, on inven
 	var args startArgs
 	if len(in.Args) > 0 {
 		if err := json.Unmarshal(in.Args, &args); err != nil {
-			return invalid("args: "+err.Error(), `Send an object, such as {"baselines":["hgx-8@2026.09.1"],"plan":"smoke"}.`)
+			return invalid("arguments: "+err.Error(), `Name baselines, a burn-in plan and an image: start … --baseline NAME --plan smoke --image NAME; in the API: args {"baselines":["hgx-8@2026.09.1"],"plan":"smoke"}.`)
 		}
 	}
 	if in.Plan != "" && in.Op != inventory.OpFirmware {
-		return invalid(fmt.Sprintf("plan %s: only firmware is started by the digest of a plan", in.Plan), `Use op firmware; a burn-in plan is named in args: {"plan":"smoke"}.`)
+		return invalid(fmt.Sprintf("plan %s: only firmware is started by the digest of a plan", in.Plan), `Flash by it: rackwright apply firmware DIGEST. A burn-in plan has a name: --plan smoke (API: args.plan).`)
 	}
 	switch in.Op {
 	case inventory.OpTriage, inventory.OpReturn, inventory.OpRepair:
@@ -80,7 +80,7 @@ func (s *Service) guardDecision(ctx context.Context, op inventory.OpKind, on inv
 // interrupted.
 func (s *Service) guardPower(ctx context.Context, args startArgs, on inventory.Selector) error {
 	if !slices.Contains(powerActions, args.Action) {
-		return invalid(fmt.Sprintf("args.action %q is no power action", args.Action), fmt.Sprintf("Write one of %v.", powerActions))
+		return invalid(fmt.Sprintf("%q is no power action", args.Action), fmt.Sprintf("Write one of %v: rackwright power NODE ACTION (API: args.action).", powerActions))
 	}
 	for n, err := range s.Store.Select(ctx, on) {
 		if err != nil {
@@ -123,7 +123,7 @@ func (s *Service) guardPlan(ctx context.Context, c Caller, in StartRequest, args
 		return nil
 	}
 	if args.Reason == "" {
-		return invalid("the plan is a downgrade and has no reason: "+p.Downgrades[0], "Give args.reason (rackwright apply firmware DIGEST --reason …).")
+		return invalid("the plan is a downgrade and has no reason: "+p.Downgrades[0], "Say why: rackwright apply firmware DIGEST --reason … (API: args.reason).")
 	}
 	if err := auth.Different(c.Person.ID, in.Approver, "a firmware downgrade ("+p.Downgrades[0]+")"); err != nil {
 		return problem(err)
