@@ -164,7 +164,7 @@ func TestStartNames(t *testing.T) {
 	d := newDesk(t)
 	says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpFirmware, Racks: []string{"A12"}}, 422, nil), "needs a stored plan or a baseline")
 	says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpBringUp, Racks: []string{"A12"}, Plan: inventory.DigestOf(nil)}, 422, nil), "only firmware is started")
-	for args, want := range map[string]string{`{"plan":"smokey"}`: "known are smoke, x86", `{"image":"none"}`: "rackwright get images", `{"plan":7}`: "args: "} {
+	for args, want := range map[string]string{`{"plan":"smokey"}`: "known are smoke, x86", `{"image":"none"}`: "rackwright get images", `{"plan":7}`: "arguments: "} {
 		says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpBringUp, Racks: []string{"A12"}, Args: []byte(args)}, 422, nil), want)
 	}
 	says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpBringUp, Racks: []string{"A12"}, Args: []byte(`{"baselines":["none"]}`)}, 404, nil), "rackwright import baseline")

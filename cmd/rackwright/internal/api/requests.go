@@ -24,7 +24,7 @@ type StartRequest struct {
 	Kinds    []inventory.NodeKind `json:"kinds,omitempty"`
 	All      bool                 `json:"all,omitempty"`
 	Plan     inventory.Digest     `json:"plan,omitempty" doc:"digest of the approved plan (firmware)"`
-	Args     json.RawMessage      `json:"args,omitempty" doc:"what the operation needs, such as {\"profile\":\"hgx-8gpu\",\"length\":\"smoke\"}"`
+	Args     json.RawMessage      `json:"args,omitempty" doc:"what the operation needs, such as {\"baselines\":[\"hgx-8@2026.09.1\"],\"plan\":\"smoke\"}"`
 	Approver inventory.PersonID   `json:"approver,omitempty" doc:"second person, where a vendor asks"`
 }
 
