@@ -199,11 +199,29 @@ func twoSigners(f Facts) (inventory.Result, string) {
 	return inventory.ResultPass, ""
 }
 
-// CiteExcluded is the name under which draft evidence cites whom it leaves out.
-const CiteExcluded = "excluded"
+// Names under which draft evidence cites whom it leaves out, and whom it covers.
+const (
+	CiteExcluded = "excluded"
+	CiteCovered  = "covered"
+)
 
-// ExcludedDigest is the digest of a rack's excluded members, in any order.
-func ExcludedDigest(out []inventory.NodeID) inventory.Digest {
+// DraftCites are the digests by which a draft is bound to the members of its rack.
+func DraftCites(r inventory.Rack, nodes []inventory.Node) map[string]inventory.Digest {
+	return map[string]inventory.Digest{CiteExcluded: MembersDigest(r.Excluded), CiteCovered: MembersDigest(coveredBy(r, nodes))}
+}
+
+func coveredBy(r inventory.Rack, nodes []inventory.Node) []inventory.NodeID {
+	var out []inventory.NodeID
+	for _, n := range nodes {
+		if !slices.Contains(r.Excluded, n.ID) {
+			out = append(out, n.ID)
+		}
+	}
+	return out
+}
+
+// MembersDigest is the digest of a set of members, in any order.
+func MembersDigest(out []inventory.NodeID) inventory.Digest {
 	var b strings.Builder
 	for _, id := range slices.Sorted(slices.Values(out)) {
 		b.WriteString(string(id) + "\n")
@@ -211,11 +229,20 @@ func ExcludedDigest(out []inventory.NodeID) inventory.Digest {
 	return inventory.DigestOf([]byte(b.String()))
 }
 
-// draftFits: the newest draft leaves out whom the rack leaves out. One that does
-// not say is older than this rule.
+// draftFits: the newest draft leaves out whom the rack leaves out, and covers
+// everybody else: a row that was imported later is on no certificate. A draft
+// that does not say is older than this rule.
 func draftFits(f Facts) bool {
 	e, ok := newest(GateDraft, inventory.ByMachine, inventory.RackSubject(f.Rack.ID), f)
-	return !ok || e.Cites[CiteExcluded] == "" || e.Cites[CiteExcluded] == ExcludedDigest(f.Rack.Excluded)
+	if !ok {
+		return true
+	}
+	for what, d := range DraftCites(f.Rack, f.Nodes) {
+		if said := e.Cites[what]; said != "" && said != d {
+			return false
+		}
+	}
+	return true
 }
 
 func membersAccepted(f Facts) (inventory.Result, string) {

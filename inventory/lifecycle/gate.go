@@ -62,14 +62,16 @@ func RackGateResults(m inventory.RackMilestone, f Facts) []GateResult {
 }
 
 // Gate lists the blockers of a node milestone, those of standing gates first;
-// empty means open.
+// empty means open. The last milestones ask everything before them once more.
 func Gate(m inventory.Milestone, f Facts) []inventory.Blocker {
-	return blockers(append(Standing(m, f), GateResults(m, f)...), f.Node.Address)
+	standing := blockers(Standing(m, f), f.Node.Address)
+	under := slices.DeleteFunc(underNode(m, f), func(b inventory.Blocker) bool { return len(standing) > 0 && b.Gate == standing[0].Gate })
+	return slices.Concat(standing, under, blockers(GateResults(m, f), f.Node.Address))
 }
 
 // GateRack lists the blockers of a rack milestone; empty means open.
 func GateRack(m inventory.RackMilestone, f Facts) []inventory.Blocker {
-	return blockers(RackGateResults(m, f), f.Rack.Name)
+	return append(underRack(m, f), blockers(RackGateResults(m, f), f.Rack.Name)...)
 }
 
 func blockers(results []GateResult, name string) []inventory.Blocker {

@@ -359,7 +359,7 @@ func TestDraftLeavesOutWhomTheRackLeavesOut(t *testing.T) {
 	} {
 		f.Rack.Excluded, f.Evidence[0].Cites = c.now, nil
 		if c.cited {
-			f.Evidence[0].Cites = map[string]inventory.Digest{CiteExcluded: ExcludedDigest(c.frozen)}
+			f.Evidence[0].Cites = map[string]inventory.Digest{CiteExcluded: MembersDigest(c.frozen)}
 		}
 		got, why := covered(f)
 		both, _ := twoSigners(f)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -80,18 +81,28 @@ func (t *tx) void(ctx context.Context, on inventory.Subject, gates []inventory.G
 	if err != nil {
 		return err
 	}
+	var ended []inventory.Gate
 	for _, e := range rows {
-		for _, g := range gates {
-			if e.Gate != g {
-				continue
-			}
-			e.Void, e.VoidWhy = true, why
-			if err := t.exec(ctx, "UPDATE evidence SET void = 1, body = $1 WHERE id = $2", encode(e), string(e.ID)); err != nil {
-				return err
-			}
+		if !slices.Contains(gates, e.Gate) {
+			continue
+		}
+		e.Void, e.VoidWhy = true, why
+		if err := t.exec(ctx, "UPDATE evidence SET void = 1, body = $1 WHERE id = $2", encode(e), string(e.ID)); err != nil {
+			return err
+		}
+		if !slices.Contains(ended, e.Gate) {
+			ended = append(ended, e.Gate)
 		}
 	}
-	return nil
+	if len(ended) == 0 {
+		return nil
+	}
+	_, rackID, err := subject(ctx, t, on)
+	if err == nil {
+		slices.Sort(ended)
+		_, err = t.event(ctx, rackID, "evidence.void", map[string]any{"subject": on.String(), "gates": ended, "reason": why})
+	}
+	return err
 }
 
 // Waive implements inventory.Recorder.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 // Expect implements inventory.Recorder. Rows that clash with the record are
@@ -80,7 +81,10 @@ func (t *tx) expectRack(ctx context.Context, r inventory.Rack) (inventory.Rack, 
 		if old.Type.Digest != r.Type.Digest {
 			return old, fmt.Errorf("rack %s has type %s already, this manifest says %s: rename the rack or correct the type: %w", r.Name, old.Type.Name, r.Type.Name, inventory.ErrConflict)
 		}
-		return old, t.hold(ctx, old.ID)
+		if err := t.hold(ctx, old.ID); err != nil {
+			return old, err
+		}
+		return rack(ctx, t, old.ID) // as it is now that nobody else moves it
 	}
 	if !errors.Is(err, inventory.ErrNotFound) {
 		return r, err
@@ -119,6 +123,9 @@ func (t *tx) expectRack(ctx context.Context, r inventory.Rack) (inventory.Rack, 
 // expectNode adds a node or replaces what is expected of it. A row that clashes
 // with another node is answered as a fault and changes nothing.
 func (t *tx) expectNode(ctx context.Context, m inventory.Manifest, known owners, r inventory.Rack, n inventory.Node, parts []inventory.Component) (*inventory.RowFault, error) {
+	if fault := sealed(r, n); fault != nil {
+		return fault, nil
+	}
 	if other, what := known.of(n); other != "" {
 		return &inventory.RowFault{Field: "serial", Reason: fmt.Sprintf("%s: %s belongs to %s already", n.Address, what, other),
 			Fix: "Correct the row, or take the other node out of its manifest.", Raw: n.Address}, nil
@@ -141,8 +148,8 @@ func (t *tx) expectNode(ctx context.Context, m inventory.Manifest, known owners,
 			Fix: "Correct the row.", Raw: n.Address}, nil
 	default: // a later document states the expectation anew
 		old.Type, old.Vendor, old.Note, old.Serial, old.UUID, old.MACs, old.Profile = n.Type, n.Vendor, n.Note, n.Serial, n.UUID, n.MACs, n.Profile
-		if n.BMC.URL != "" || n.BMC.MAC != "" {
-			old.BMC = n.BMC
+		if fault := reach(&old, n.BMC); fault != nil {
+			return fault, nil
 		}
 		if err := t.saveNode(ctx, &old); err != nil {
 			return nil, err
@@ -163,6 +170,40 @@ func (t *tx) expectNode(ctx context.Context, m inventory.Manifest, known owners,
 	}
 	_, err = t.event(ctx, r.ID, "node.expected", map[string]any{"node": n.Address, "kind": n.Kind, "serial": n.Serial, "parts": len(parts), "document": m.Source})
 	return nil, err
+}
+
+// sealed refuses a row for a rack whose certificate is under way or issued: what
+// comes in now would stand on no certificate.
+func sealed(r inventory.Rack, n inventory.Node) *inventory.RowFault {
+	if lifecycle.RackRank(r.Milestone) < lifecycle.RackRank(inventory.RackInReview) {
+		return nil
+	}
+	fix := "Hand the rack over first and order this for another one, or take the review back: rackwright triage " + r.Name + "/SLOT of a covered member, with the reason."
+	if r.Milestone == inventory.RackHandedOver {
+		fix = "The rack is the customer's; import it under another rack name."
+	}
+	return &inventory.RowFault{Field: "rack", Reason: fmt.Sprintf("%s: rack %s is %s, its certificate says what is in it", n.Address, r.Name, r.Milestone), Fix: fix, Raw: n.Address}
+}
+
+// reach takes how a BMC is reached from a later document. A BMC that we have
+// bound keeps its key, credential and detectors: a corrected packing list must
+// not end the watch over it.
+func reach(old *inventory.Node, said inventory.Endpoint) *inventory.RowFault {
+	bound := old.BMC.Pin != "" || old.BMC.Credential != ""
+	switch {
+	case said.URL == "" && said.MAC == "":
+	case !bound:
+		old.BMC = said
+	case said.MAC == "" || said.MAC == old.BMC.MAC:
+	case old.BMC.MAC == "":
+		old.BMC.MAC = said.MAC
+	case lifecycle.Rank(old.Milestone) >= lifecycle.Rank(inventory.NodeDiscovered):
+		return &inventory.RowFault{Field: "bmc.mac", Reason: fmt.Sprintf("%s: its BMC is known and bound as %s, this row says %s", old.Address, old.BMC.MAC, said.MAC),
+			Fix: "Correct the row. If the unit was exchanged, say so first: rackwright triage, then rackwright repair.", Raw: old.Address}
+	default:
+		old.BMC = said
+	}
+	return nil
 }
 
 // withChassis adds the unit itself as a part, so that an exchange of units is seen.

@@ -143,6 +143,27 @@ func (t *tx) voidDraft(ctx context.Context, r inventory.Rack, why string) error 
 	return t.void(ctx, inventory.RackSubject(r.ID), []inventory.Gate{lifecycle.GateDraft, lifecycle.GateDeliverer, lifecycle.GateAcceptor, lifecycle.GatePackage}, why)
 }
 
+// fallBack is what a rack takes with it when it falls: the draft, and the
+// acceptance of members that no certificate covers any more.
+func (t *tx) fallBack(ctx context.Context, r inventory.Rack, why string) error {
+	if err := t.voidDraft(ctx, r, why); err != nil {
+		return err
+	}
+	nodes, err := members(ctx, t, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if n.Milestone != inventory.NodeAccepted {
+			continue
+		}
+		if err := t.setMilestone(ctx, &n, inventory.NodeRackTested, inventory.Event{Kind: inventory.EventMembersChanged, Reason: why}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // moveRack moves a rack: by its members (computed), or by paper and people.
 func (t *tx) moveRack(ctx context.Context, id inventory.RackID, e inventory.Event, excluded []inventory.NodeID) (bool, error) {
 	r, err := rack(ctx, t, id)
@@ -186,8 +207,8 @@ func (t *tx) setRack(ctx context.Context, r *inventory.Rack, to inventory.RackMi
 	if err := t.saveRack(ctx, r); err != nil {
 		return err
 	}
-	if lifecycle.RackRank(to) >= 0 && lifecycle.RackRank(to) < lifecycle.RackRank(was) {
-		if err := t.voidDraft(ctx, *r, fmt.Sprintf("%s: %s", e.Kind, e.Reason)); err != nil {
+	if lifecycle.RackRank(to) < lifecycle.RackRank(was) || lifecycle.RackRank(was) < 0 { // rework and its end, too
+		if err := t.fallBack(ctx, *r, fmt.Sprintf("%s: %s", e.Kind, e.Reason)); err != nil {
 			return err
 		}
 	}

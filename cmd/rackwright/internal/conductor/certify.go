@@ -66,8 +66,10 @@ func (c Certifier) Freeze(ctx context.Context, t Turn, f lifecycle.Facts) (inven
 	if want, err := draft.Digest(); err != nil || want != digest {
 		return inventory.Evidence{}, fmt.Errorf("draft of %s has digest %s, its document %s: %w", t.Rack.Name, want, digest, inventory.ErrInvalid)
 	}
+	cites := lifecycle.DraftCites(frozen.Rack, frozen.Nodes)
+	cites[citeCase] = kept
 	return inventory.Evidence{Subject: t.Subject(), Gate: lifecycle.GateDraft, Result: inventory.ResultPass, Producer: inventory.ByMachine, Document: digest,
-		Cites: map[string]inventory.Digest{citeCase: kept, lifecycle.CiteExcluded: lifecycle.ExcludedDigest(frozen.Rack.Excluded)}, At: time.Now(), By: "rackwright/freeze", Simulated: draft.Simulated}, nil
+		Cites: cites, At: time.Now(), By: "rackwright/freeze", Simulated: draft.Simulated}, nil
 }
 
 func (c Certifier) freeze(ctx context.Context, f lifecycle.Facts) (handover.Case, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
 )
 
 // ErrLease: too little of the claim's lease is left to begin a hardware write.
@@ -53,7 +54,39 @@ func (l *lease) guard(ctx context.Context) error {
 	if left := l.left(); left < l.c.Timing.Margin {
 		return fmt.Errorf("%s: %s of %s: %w", l.claim().Subject, left.Round(time.Millisecond), l.c.Timing.Margin, ErrLease)
 	}
+	if ctx.Value(switchOnKey{}) != nil {
+		return l.mayRun(ctx)
+	}
 	return nil
+}
+
+type switchOnKey struct{}
+
+// switchingOn marks a write that gives a host power: between the turn's first
+// look and the first byte its BMC is asked several things, and a tray may have
+// been latched meanwhile.
+func switchingOn(ctx context.Context) context.Context {
+	return context.WithValue(ctx, switchOnKey{}, true)
+}
+
+// mayRun looks at the holds as they are now.
+func (l *lease) mayRun(ctx context.Context) error {
+	on := l.claim().Subject
+	if on.Scope != inventory.ScopeNode {
+		return nil
+	}
+	n, err := l.c.Store.Node(ctx, inventory.NodeID(on.ID))
+	if err != nil {
+		return err
+	}
+	r, err := l.c.Store.Rack(ctx, n.Rack)
+	if err != nil {
+		return err
+	}
+	if err := lifecycle.May(on, n.Holds, lifecycle.UsePowerOn); err != nil {
+		return err
+	}
+	return lifecycle.May(inventory.RackSubject(r.ID), r.Holds, lifecycle.UsePowerOn)
 }
 
 func (l *lease) renew(ctx context.Context) error {

@@ -39,6 +39,11 @@ func (s *Steps) rackStep(ctx context.Context, t Turn) (Result, error) {
 			return r, nil
 		}
 	}
+	if at == inventory.RackInReview || at == inventory.RackAccepted {
+		if fallen := lifecycle.Fallen(f); len(fallen) > 0 {
+			return reopened(fallen), nil
+		}
+	}
 	next, ok := lifecycle.AfterRack(at)
 	if !ok || at == inventory.RackHandedOver {
 		return Result{}, nil
@@ -54,6 +59,16 @@ func (s *Steps) rackStep(ctx context.Context, t Turn) (Result, error) {
 		return Result{Change: inventory.Change{Event: &inventory.Event{Kind: e, Reason: "every gate is open"}}}, nil
 	}
 	return Result{Change: inventory.Change{Blockers: shut}, Reason: fmt.Sprintf("%d gates of %s are shut", len(shut), next)}, nil
+}
+
+// reopened takes a review back: what the draft says is not so any more, and the
+// two who would sign are better told by the rack than by the customer.
+func reopened(fallen []inventory.Blocker) Result {
+	reason := inventory.Sentence(fallen[0].Fix, fallen[0].Args)
+	if more := len(fallen) - 1; more > 0 {
+		reason += fmt.Sprintf(" (and %d more gates)", more)
+	}
+	return Result{Change: inventory.Change{Event: &inventory.Event{Kind: inventory.EventRackReopened, Reason: reason}}, Reason: reason}
 }
 
 // computed asks where the members carry the rack now; a change is an event.

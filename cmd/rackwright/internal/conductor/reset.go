@@ -86,7 +86,11 @@ func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetD
 	if err != nil {
 		return resetDone{}, err
 	}
-	err = bmc.SetPower(ctx, before.Action)
+	sent := ctx
+	if before.Action != redfish.ActionForceOff && before.Action != redfish.ActionGracefulShutdown {
+		sent = switchingOn(ctx)
+	}
+	err = bmc.SetPower(sent, before.Action)
 	switch {
 	case err == nil:
 		return resetDone{intent: id, outcome: inventory.OutcomeOK, detail: "sent " + string(before.Action)}, nil
