@@ -186,7 +186,9 @@ func (d *Dialer) Logout(ctx context.Context) error {
 		b.closed = true
 		b.mu.Unlock()
 		// A login under way sees that and logs itself out: wait for it.
-		_, _, _ = b.logins.Do("login", func() (any, error) { return nil, nil })
+		for _, flight := range []string{"login", "urgent login"} {
+			_, _, _ = b.logins.Do(flight, func() (any, error) { return nil, nil })
+		}
 		err := b.logout(ctx)
 		b.hangUp()
 		return err

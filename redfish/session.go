@@ -60,6 +60,7 @@ func (b *broker) session(ctx context.Context) (*session, error) {
 		return s, err
 	}
 	done := b.flight(ctx, "login")
+	var mine <-chan singleflight.Result
 	var late <-chan time.Time
 	if urgent(ctx) {
 		late = time.After(b.patience)
@@ -67,17 +68,29 @@ func (b *broker) session(ctx context.Context) (*session, error) {
 	for {
 		select {
 		case r := <-done:
-			if r.Err != nil {
-				return nil, r.Err
+			if r.Err == nil || mine == nil {
+				return landed(r)
 			}
-			return r.Val.(*session), nil
+			done = nil // the urgent one may still get through
+		case r := <-mine:
+			if r.Err == nil || done == nil {
+				return landed(r)
+			}
+			mine = nil
 		case <-late:
-			done = b.flight(ctx, "urgent login")
+			mine = b.flight(ctx, "urgent login")
 		case <-ctx.Done():
 			return nil, &Error{Op: "login", Endpoint: b.name, Err: fmt.Errorf("%w: %w", ErrBusy, ctx.Err()), Wait: time.Second,
 				Hint: "the login goes on by itself"}
 		}
 	}
+}
+
+func landed(r singleflight.Result) (*session, error) {
+	if r.Err != nil {
+		return nil, r.Err
+	}
+	return r.Val.(*session), nil
 }
 
 func (b *broker) flight(ctx context.Context, name string) <-chan singleflight.Result {
@@ -131,6 +144,12 @@ func (b *broker) enter(ctx context.Context, via http.RoundTripper, user string, 
 	if err != nil {
 		return nil, err
 	}
+	if s, err := b.present(); s != nil || err != nil {
+		return s, err // the other flight ended, or a rotation began, while the root was read
+	}
+	if err := b.mayTry(user, secret); err != nil {
+		return nil, err // the other flight was refused meanwhile
+	}
 	s, err := b.openSession(ctx, via, root, user, secret)
 	if err != nil {
 		return nil, scrub(err, secret)
@@ -142,7 +161,12 @@ func (b *broker) enter(ctx context.Context, via http.RoundTripper, user string, 
 	}
 	b.mu.Unlock()
 	if first != nil { // an urgent login and one of work: one session is enough
-		return first, b.end(ctx, s)
+		go func() { // a power-off does not wait for it
+			if err := b.end(context.WithoutCancel(ctx), s); err != nil {
+				b.log.Warn("surplus session not logged out", "session", s.uri, "err", err)
+			}
+		}()
+		return first, nil
 	}
 	return s, b.adopt(ctx, s, root)
 }
