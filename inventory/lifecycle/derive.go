@@ -231,14 +231,14 @@ func MembersDigest(out []inventory.NodeID) inventory.Digest {
 
 // draftFits: the newest draft leaves out whom the rack leaves out, and covers
 // everybody else: a row that was imported later is on no certificate. A draft
-// that does not say is older than this rule.
+// that does not say is older than this rule: it is frozen anew, or handed over.
 func draftFits(f Facts) bool {
 	e, ok := newest(GateDraft, inventory.ByMachine, inventory.RackSubject(f.Rack.ID), f)
 	if !ok {
 		return true
 	}
 	for what, d := range DraftCites(f.Rack, f.Nodes) {
-		if said := e.Cites[what]; said != "" && said != d {
+		if said := e.Cites[what]; said != d && (said != "" || RackRank(f.Rack.Milestone) < RackRank(inventory.RackHandedOver)) {
 			return false
 		}
 	}

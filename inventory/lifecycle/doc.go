@@ -6,7 +6,10 @@
 // two people, or because the rack type declares it not applicable with a
 // reason. What is missing, void, expired or unjudged shuts it.
 //
+// Nothing is signed past what has fallen: acceptance and handover ask every gate
+// before them once more ([Fallen]), and a draft counts for the members it covers.
+//
 // Entry points: [Next], [NextRack], [GateResults], [RackGateResults], [Gate],
-// [GateRack], [EventOf], [Voids], [Allowed]. Store.Apply and Store.Observe ask
+// [GateRack], [Fallen], [EventOf], [Voids], [Allowed]. Store.Apply and Store.Observe ask
 // them inside the transaction that moves a milestone.
 package lifecycle

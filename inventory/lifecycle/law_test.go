@@ -315,6 +315,7 @@ func TestSignaturesAreTwoPeopleOnOneDraft(t *testing.T) {
 	} {
 		f := facts()
 		f.Evidence = append([]inventory.Evidence{}, base...)
+		f.Evidence[0].Cites = DraftCites(f.Rack, f.Nodes)
 		c.change(f.Evidence)
 		if r, why := twoSigners(f); r != c.want {
 			t.Errorf("%s: %s (%s), want %s", name, r, why, c.want)
@@ -355,16 +356,24 @@ func TestDraftLeavesOutWhomTheRackLeavesOut(t *testing.T) {
 		"nobody left out":      {nil, nil, true, inventory.ResultPass},
 		"the same, turned":     {[]inventory.NodeID{"n1", "n2"}, []inventory.NodeID{"n2", "n1"}, true, inventory.ResultPass},
 		"one has passed since": {[]inventory.NodeID{"n0"}, nil, true, inventory.ResultUnjudged},
-		"an old draft":         {[]inventory.NodeID{"n0"}, nil, false, inventory.ResultPass},
+		"an old draft":         {[]inventory.NodeID{"n0"}, nil, false, inventory.ResultUnjudged},
 	} {
 		f.Rack.Excluded, f.Evidence[0].Cites = c.now, nil
 		if c.cited {
-			f.Evidence[0].Cites = map[string]inventory.Digest{CiteExcluded: MembersDigest(c.frozen)}
+			f.Evidence[0].Cites = DraftCites(inventory.Rack{Excluded: c.frozen}, f.Nodes)
 		}
 		got, why := covered(f)
 		both, _ := twoSigners(f)
 		if got != c.want || (both == inventory.ResultPass) != (c.want == inventory.ResultPass) {
 			t.Errorf("%s: covered is %s (%s), signers %s", name, got, why, both)
 		}
+	}
+	f.Rack.Excluded, f.Evidence[0].Cites = nil, DraftCites(f.Rack, f.Nodes[1:])
+	if got, _ := covered(f); got != inventory.ResultUnjudged {
+		t.Errorf("a row that was imported after the draft: covered is %s", got)
+	}
+	f.Rack.Milestone, f.Evidence[0].Cites = inventory.RackHandedOver, nil
+	if got, why := covered(f); got != inventory.ResultPass {
+		t.Errorf("handed over by an earlier release: covered is %s (%s)", got, why)
 	}
 }

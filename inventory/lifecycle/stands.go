@@ -19,6 +19,11 @@ func Fallen(f Facts) []inventory.Blocker {
 	}
 	f.Node = inventory.Node{}
 	var out []inventory.Blocker
+	if !draftFits(f) {
+		s, _ := Find(GateDraft, true)
+		out = blockers([]GateResult{{Gate: s.Gate, Subject: inventory.RackSubject(f.Rack.ID), Producer: s.By, Owner: s.Owner, Result: inventory.ResultFail,
+			Reason: "the frozen draft covers other members than the rack does now"}}, f.Rack.Name)
+	}
 	for _, m := range rackOrder[:RackRank(inventory.RackInReview)] {
 		out = append(out, blockers(RackGateResults(m, f), f.Rack.Name)...)
 	}

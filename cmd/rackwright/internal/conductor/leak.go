@@ -156,12 +156,24 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	said := s.latch(ctx, n, seen, how)
 	s.escalate(ctx, n)
 	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, read) })
+	if over && how == hostOff && onAgain(ctx, bmc) { // a power-on was on its way when the latch fell
+		result <- powerOff(ctx, bmc)
+		over = false
+	}
 	if !over {
 		how = <-result
 		n.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch, Reason: said}}
 		s.latch(ctx, n, seen, how)
 	}
 	s.Log.Error("LEAK", "node", n.Address, "power", how)
+}
+
+// onAgain: the host has power that was off a moment ago.
+func onAgain(ctx context.Context, bmc Watched) bool {
+	ctx, cancel := context.WithTimeout(ctx, watchSend)
+	defer cancel()
+	state, err := bmc.Power(ctx)
+	return err == nil && state != redfish.PowerOff
 }
 
 // latch holds a node with what was seen and done; one that is latched already is

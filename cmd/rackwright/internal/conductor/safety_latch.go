@@ -30,8 +30,8 @@ func (s *Safety) owe(ctx context.Context, what string, do func(context.Context) 
 	return false
 }
 
-// settle files what the record did not take before, latches first, until it
-// refuses again; nobody waits for it.
+// settle files what the record did not take before, latches first; nobody waits
+// for it. One that is refused again holds up none behind it.
 func (s *Safety) settle(ctx context.Context) {
 	if !s.settling.TryLock() {
 		return
@@ -41,7 +41,7 @@ func (s *Safety) settle(ctx context.Context) {
 	list := maps.Clone(s.owed)
 	s.mu.Unlock()
 	for _, what := range slices.Sorted(maps.Keys(list)) {
-		if !s.owe(ctx, what, list[what]) {
+		if !s.owe(ctx, what, list[what]) && ctx.Err() != nil {
 			return
 		}
 	}

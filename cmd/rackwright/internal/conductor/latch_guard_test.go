@@ -1,0 +1,52 @@
+package conductor
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/redfish"
+)
+
+// slowHost is asked for its host, its reset types and a free place before the
+// first byte of a reset leaves; then the wire asks the guard.
+type slowHost struct {
+	host
+	meanwhile func()
+	guard     redfish.Guard
+}
+
+func (h *slowHost) SetPower(ctx context.Context, a redfish.PowerAction) error {
+	h.meanwhile()
+	if err := h.guard(ctx); err != nil {
+		return err
+	}
+	return h.host.SetPower(ctx, a)
+}
+
+// TestLatchStopsAPowerOnUnderWay: the tray is latched between the turn's look at
+// the holds and the first byte. A power-on does not leave; a power-off does.
+func TestLatchStopsAPowerOnUnderWay(t *testing.T) {
+	for action, want := range map[redfish.PowerAction]int{"": 0, redfish.ActionOn: 0, redfish.ActionForceRestart: 0, redfish.ActionForceOff: 1, redfish.ActionGracefulShutdown: 1} {
+		for _, scope := range []string{"tray", "rack"} {
+			p, _ := newPond(t, t.TempDir())
+			n := p.node("C01")
+			on := inventory.NodeSubject(n.ID)
+			c := &Conductor{Store: p.Store, Timing: Timing{Lease: time.Minute, Margin: 30 * time.Second}}
+			l := newLease(c, inventory.Claim{Subject: on}, time.Now())
+			h := &slowHost{host: host{power: redfish.PowerOff}, guard: l.guard, meanwhile: func() {
+				at := on
+				if scope == "rack" {
+					at = inventory.RackSubject(n.Rack)
+				}
+				p.must(p.Store.Hold(t.Context(), at, inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: "leak"}))
+			}}
+			turn := Turn{Node: n, Guard: l.guard, Begin: func(context.Context, inventory.Intent) (inventory.IntentID, error) { return "i1", nil }}
+			r, err := sendReset(t.Context(), turn, h, resetIntent{Step: "power", Effect: "switch", Attempt: 1, Action: action})
+			if err != nil || len(h.sent) != want || (r.outcome == inventory.OutcomeOK) != (want == 1) {
+				t.Errorf("%q with the %s latched meanwhile: sent %v, %+v, %v", action, scope, h.sent, r, err)
+			}
+		}
+	}
+}
