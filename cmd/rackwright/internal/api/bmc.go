@@ -45,8 +45,12 @@ func (s *Service) setBMC(ctx context.Context, in *bmcIn) (*body[NodeLine], error
 			return nil, invalid("url "+in.Body.URL+" is no BMC address", "Write https://host or https://host:port, without user, password and path.")
 		}
 		e.URL = "https://" + u.Host
+		if err := s.unclaimed(ctx, n, e.URL); err != nil {
+			return nil, err
+		}
 	}
-	if n.Operation != nil {
+	onlyKey := in.Body.URL == "" && !in.Body.Factory // what waits for the BMC goes on at the same address
+	if n.Operation != nil && !(onlyKey && n.Operation.Kind == inventory.OpPower) {
 		return nil, invalid(n.Address+" is in "+string(n.Operation.Kind)+" ("+n.Operation.Step+"); its BMC is not changed under it", "Wait for its end: rackwright watch.")
 	}
 	if in.Body.ConfirmKey {
@@ -62,4 +66,27 @@ func (s *Service) setBMC(ctx context.Context, in *bmcIn) (*body[NodeLine], error
 	s.wake()
 	d, err := s.NodeDetail(ctx, n, inventory.At{})
 	return answer(d.NodeLine), problem(err)
+}
+
+// unclaimed: no node of another rack answers there; a mistyped address powers off
+// somebody else's machine. Nodes of one tray share a BMC.
+func (s *Service) unclaimed(ctx context.Context, n inventory.Node, at string) error {
+	racks, err := s.Store.Racks(ctx)
+	if err != nil {
+		return problem(err)
+	}
+	for _, r := range racks {
+		if r.ID == n.Rack {
+			continue
+		}
+		for other, err := range s.Store.Select(ctx, inventory.Selector{Racks: []inventory.RackID{r.ID}}) {
+			if err != nil {
+				return problem(err)
+			}
+			if other.BMC.URL == at {
+				return invalid(at+" is the BMC of a node in another rack already", "Compare the label of "+n.Address+"; an address that moved is freed there first.")
+			}
+		}
+	}
+	return nil
 }

@@ -221,6 +221,13 @@ func (a *Access) dial(ctx context.Context, e inventory.Endpoint, guard redfish.G
 			return nil, err
 		}
 	}
+	if e.Pin == "" { // never bound, or a person has confirmed a new key: what it shows now counts, as at a sweep
+		root, err := a.probe(ctx, e.URL)
+		if err != nil {
+			return nil, err
+		}
+		e.Pin = root.Pin
+	}
 	return a.Dialer.Dial(ctx, e, guard)
 }
 

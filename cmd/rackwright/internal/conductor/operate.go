@@ -143,7 +143,8 @@ func stateOf[T any](op *inventory.Operation) (T, error) {
 // the same document again would only wake the subject for nothing.
 func file(ctx context.Context, store Store, f lifecycle.Facts, e inventory.Evidence) (bool, error) {
 	old, ok := last(f.Evidence, e.Gate, e.Subject)
-	if ok && old.Producer == e.Producer && old.Result == e.Result && old.Detail == e.Detail && old.Document == e.Document {
+	same := old.Document == e.Document || e.Result == inventory.ResultFail // a failure that is read again and again is one
+	if ok && old.Producer == e.Producer && old.Result == e.Result && old.Detail == e.Detail && same {
 		return false, nil
 	}
 	_, err := store.File(ctx, e)

@@ -92,6 +92,8 @@ func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetD
 	}
 	err = bmc.SetPower(sent, before.Action)
 	switch {
+	case err == nil && (before.Action == redfish.ActionOn && before.Power == redfish.PowerOn || before.Action == redfish.ActionForceOff && before.Power == redfish.PowerOff):
+		return resetDone{intent: id, outcome: inventory.OutcomeOK, detail: "it is " + string(before.Power) + " already"}, nil
 	case err == nil:
 		return resetDone{intent: id, outcome: inventory.OutcomeOK, detail: "sent " + string(before.Action)}, nil
 	case errors.Is(err, redfish.ErrOutcomeUnknown):

@@ -1,0 +1,213 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/lifecycle"
+	"github.com/rackwright/rackwright/redfish"
+)
+
+// Power switches a node when somebody asks. Nothing repeats it by itself. Each
+// request is answered by its own action, and a request for power off overtakes
+// what was asked before it: whoever asks for it may stand before water.
+type Power struct {
+	Store  Store
+	Access *Access
+	Poll   time.Duration
+	Quiet  time.Duration // a reset that left no trace within this never began; default 30 s
+}
+
+// powerActions are what people may ask for.
+var powerActions = map[string]redfish.PowerAction{"on": redfish.ActionOn, "off": redfish.ActionGracefulShutdown, "force-off": redfish.ActionForceOff, "restart": redfish.ActionForceRestart}
+
+// powerState says whose request an operation serves.
+type powerState struct {
+	Request inventory.RunID `json:"request"`
+}
+
+// Kind implements Maker.
+func (*Power) Kind() inventory.OpKind { return inventory.OpPower }
+
+// Boundary implements bounded: switching off goes on under a hold.
+func (*Power) Boundary(op inventory.Operation) (bool, error) {
+	return !lifecycle.OffUnderWay(&op), nil
+}
+
+// Make implements Maker.
+func (m *Power) Make(ctx context.Context, t Turn, _ lifecycle.Facts) (Result, bool, error) {
+	if err := m.overtake(ctx, t); err != nil {
+		return Result{}, false, err
+	}
+	op := t.Operation()
+	if op == nil && len(t.Unsettled) == 0 {
+		return m.start(ctx, t)
+	}
+	if op != nil && len(t.Unsettled) == 0 {
+		if _, off := offAfter(t, serving(t, op)); off && !lifecycle.OffUnderWay(op) { // nothing of it has left
+			return ended(inventory.OutcomeFailed, "overtaken by a request for power off"), false, nil
+		}
+		if over(t, *op) != nil { // who asked does not expect it any more, and may stand at the machine
+			why := "not sent within " + budgets[inventory.OpPower].String() + ": its BMC did not answer or was held" + notOff(op)
+			return ended(inventory.OutcomeFailed, why), false, m.answer(ctx, t, op, inventory.RequestLine{Result: lineFailed, Detail: why})
+		}
+	}
+	return m.turn(ctx, t, op)
+}
+
+// turn sends the reset, or reads back the one that was sent.
+func (m *Power) turn(ctx context.Context, t Turn, op *inventory.Operation) (Result, bool, error) {
+	bmc, err := m.Access.dial(ctx, t.Node.BMC, t.Guard)
+	if err != nil {
+		return m.later(ctx, t, op, err)
+	}
+	defer bmc.Close()
+	var r resetDone
+	if len(t.Unsettled) > 0 {
+		r, err = readReset(ctx, bmc, t.Unsettled[0], quietOr(m.Quiet))
+	} else {
+		r, err = sendReset(ctx, t, bmc, resetIntent{Step: "power", Effect: "switch the node as asked", Attempt: op.Attempt, Action: redfish.PowerAction(op.Detail)})
+	}
+	if err != nil {
+		return m.later(ctx, t, op, err)
+	}
+	out := Result{Change: inventory.Change{Settles: r.intent, Outcome: r.outcome, Detail: r.detail}, Wait: r.wait}
+	if r.outcome == inventory.OutcomeUnknown {
+		out.Operation = op
+		return out, false, nil
+	}
+	line := inventory.RequestLine{Result: lineOK, Detail: r.detail}
+	if r.outcome == inventory.OutcomeFailed {
+		line.Result, line.Detail = lineFailed, r.detail+notOff(op)
+	}
+	out.Due = time.Now()
+	return out, false, m.answer(ctx, t, op, line)
+}
+
+// start begins what is asked first; a request for power off goes before others.
+func (m *Power) start(ctx context.Context, t Turn) (Result, bool, error) {
+	req, ok := offAfter(t, inventory.Request{})
+	if !ok {
+		req, ok = own(t, inventory.OpPower)
+	}
+	if !ok {
+		return Result{}, true, nil
+	}
+	action, known := actionOf(req)
+	if !known {
+		return Result{}, true, m.say(ctx, t, req, inventory.RequestLine{Result: lineRefused, Detail: "say which: on, off, force-off or restart"})
+	}
+	op, shut, err := open(ctx, m.Store, t, inventory.OpPower, "")
+	if err != nil || shut != nil {
+		return deref(shut), false, err
+	}
+	op.Step, op.Detail, op.Attempt = "power", string(action), 1
+	return keep(*op, powerState{Request: req.Run}, 0)
+}
+
+// overtake refuses what was asked before a request for power off: nobody who
+// cuts the power of a machine wants it back a minute later.
+func (m *Power) overtake(ctx context.Context, t Turn) error {
+	for _, req := range t.Asked {
+		off, ok := offAfter(t, req)
+		if req.Op != inventory.OpPower || !ok || lifecycle.SwitchesOff(req.Args) || sent(t, req) {
+			continue
+		}
+		line := inventory.RequestLine{Result: lineRefused, Detail: fmt.Sprintf("overtaken: %s asked for power off at %s", off.By, off.At.UTC().Format("15:04:05 MST"))}
+		if err := m.say(ctx, t, req, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sent: the reset of this request may have left; it is read back first.
+func sent(t Turn, req inventory.Request) bool {
+	op := t.Operation()
+	return len(t.Unsettled) > 0 && op != nil && serving(t, op).Run == req.Run
+}
+
+// offAfter is the first request for power off that stands behind another one in
+// the order they were asked; the zero request stands before all.
+func offAfter(t Turn, than inventory.Request) (inventory.Request, bool) {
+	behind := than.Run == ""
+	for _, req := range t.Asked {
+		if behind && req.Op == inventory.OpPower && lifecycle.SwitchesOff(req.Args) {
+			return req, true
+		}
+		behind = behind || req.Run == than.Run
+	}
+	return inventory.Request{}, false
+}
+
+// serving is the open request that an operation serves; one begun by an earlier
+// release does not say, and serves the oldest that asks for its action.
+func serving(t Turn, op *inventory.Operation) inventory.Request {
+	st, err := stateOf[powerState](op)
+	for _, req := range t.Asked {
+		if action, known := actionOf(req); req.Op == inventory.OpPower &&
+			(err == nil && st.Request != "" && req.Run == st.Request || (err != nil || st.Request == "") && known && string(action) == op.Detail) {
+			return req
+		}
+	}
+	return inventory.Request{}
+}
+
+func actionOf(req inventory.Request) (redfish.PowerAction, bool) {
+	var args struct {
+		Action string `json:"action"`
+	}
+	if json.Unmarshal(req.Args, &args) != nil {
+		return "", false
+	}
+	a, ok := powerActions[args.Action]
+	return a, ok
+}
+
+// answer tells the one request that an operation serves.
+func (m *Power) answer(ctx context.Context, t Turn, op *inventory.Operation, line inventory.RequestLine) error {
+	if op == nil {
+		return nil
+	}
+	req := serving(t, op)
+	if req.Run == "" {
+		return nil // answered before, or withdrawn
+	}
+	return m.say(ctx, t, req, line)
+}
+
+func (m *Power) say(ctx context.Context, t Turn, req inventory.Request, line inventory.RequestLine) error {
+	line.Subject = t.Subject()
+	return m.Store.Answer(ctx, t.Claim, req.Run, line)
+}
+
+// later says why nothing could be sent yet, to the record and to who asked; an
+// operation under way stays.
+func (m *Power) later(ctx context.Context, t Turn, op *inventory.Operation, cause error) (Result, bool, error) {
+	out := Result{Change: inventory.Change{Operation: op}, Wait: m.Poll, Reason: cause.Error()}
+	if errors.Is(cause, redfish.ErrBusy) || errors.Is(cause, ErrLease) {
+		return out, false, nil
+	}
+	b, err := trouble(t, "", cause)
+	if err != nil {
+		return Result{}, false, err
+	}
+	out.Blockers = []inventory.Blocker{*b}
+	return out, false, m.answer(ctx, t, op, inventory.RequestLine{Result: lineRunning, Detail: "not sent yet: " + cause.Error() + notOff(op)})
+}
+
+// notOff is what somebody who asked for power off has to know while it is not.
+func notOff(op *inventory.Operation) string {
+	if !lifecycle.OffUnderWay(op) {
+		return ""
+	}
+	return "; it is NOT known to be off: if it must be, cut its supply by hand"
+}
+
+func ended(o inventory.Outcome, why string) Result {
+	return Result{Change: inventory.Change{Outcome: o, Detail: why, Due: time.Now()}}
+}
