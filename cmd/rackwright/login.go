@@ -96,6 +96,30 @@ func (a *app) readToken() (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
+// unsaid keeps what a change of a person does not say: a new name takes no role away.
+func unsaid(c *cobra.Command, cl *client.Client, p inventory.Person) (inventory.Person, error) {
+	all, err := cl.People(c.Context())
+	if err != nil {
+		return p, err
+	}
+	for _, old := range all {
+		if old.ID != p.ID {
+			continue
+		}
+		if !c.Flags().Changed("role") {
+			if c.Flags().Changed("rack") || c.Flags().Changed("for") {
+				return p, fmt.Errorf("%w: --rack and --for are of roles; give --role, all that %s shall have", errUsage, p.ID)
+			}
+			p.Grants = old.Grants
+		}
+		if !c.Flags().Changed("name") {
+			p.Name = old.Name
+		}
+		p.Disabled = old.Disabled
+	}
+	return p, nil
+}
+
 func (a *app) peopleCmd() *cobra.Command {
 	people := noun("people", "People, grants and tokens (admins)", "  rackwright people list\n  rackwright people save tess --name \"Tess\" --role technician\n  rackwright people token tess --for 720h")
 	list := &cobra.Command{Use: "list", Short: "List people", RunE: func(c *cobra.Command, _ []string) error {
@@ -116,10 +140,10 @@ func (a *app) peopleCmd() *cobra.Command {
 	var name string
 	var roles, racks []string
 	var life time.Duration
-	save := &cobra.Command{Use: "save PERSON", Short: "Add or change a person", Example: "  rackwright people save vendor1 --name \"Vendor One\" --role vendor --rack A12 --for 120h", Args: exactly(1, "a person id")}
+	save := &cobra.Command{Use: "save PERSON", Short: "Add a person, or change the name or the roles; what is not given stays", Example: "  rackwright people save vendor1 --name \"Vendor One\" --role vendor --rack A12 --for 120h", Args: exactly(1, "a person id")}
 	save.Flags().StringVar(&name, "name", "", "full name")
 	save.Flags().StringSliceVar(&roles, "role", nil, "viewer, technician, facilities, vendor, automation, acceptor, admin")
-	save.Flags().StringSliceVar(&racks, "rack", nil, "racks the roles are for; default: the whole site")
+	save.Flags().StringSliceVar(&racks, "rack", nil, "racks the roles are for; default: the whole site (vendors and acceptors must name theirs)")
 	save.Flags().DurationVar(&life, "for", 0, "how long the roles count; default: until changed")
 	save.RunE = func(c *cobra.Command, args []string) error {
 		p := inventory.Person{ID: inventory.PersonID(args[0]), Name: name}
@@ -135,6 +159,9 @@ func (a *app) peopleCmd() *cobra.Command {
 		}
 		cl, err := a.connect()
 		if err != nil {
+			return err
+		}
+		if p, err = unsaid(c, cl, p); err != nil {
 			return err
 		}
 		if p, err = cl.SavePerson(c.Context(), p); err != nil {

@@ -71,6 +71,9 @@ func diagnose(ctx context.Context, cfg config.Config) []check {
 		c := check{Name: name, OK: err == nil, Detail: detail}
 		if err != nil {
 			c.Detail, c.Fix = err.Error(), fix
+			if errors.Is(err, fs.ErrPermission) && name != "data folder" { // it may be sound, and is somebody else's
+				c.Fix = "Ask again as the user who runs the server (ls -ld " + cfg.Data + "); change nothing before."
+			}
 		}
 		out = append(out, c)
 	}

@@ -62,9 +62,10 @@ func (a *app) serveCmd() *cobra.Command {
 	c := &cobra.Command{Use: "serve", Short: "Run the server of a site", Args: exactly(0, "no argument"),
 		Example: "  rackwright serve --data /var/lib/rackwright --set management.address=10.0.0.5:8443\n  rackwright serve --config /etc/rackwright.yaml"}
 	load := configured(c)
-	var show, admin bool
+	var show, admin, fresh bool
 	c.Flags().BoolVar(&show, "show-config", false, "print the configuration that would be used, and stop")
 	c.Flags().BoolVar(&admin, "admin-token", false, "print a new token of the first admin, for 24 hours: the old one is lost")
+	c.Flags().BoolVar(&fresh, "new-keys", false, "make new keys for a record that has lost its own: every sealed BMC password is lost")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := load()
 		if err != nil {
@@ -76,7 +77,7 @@ func (a *app) serveCmd() *cobra.Command {
 		if os.Getenv("DEBUG_BMCLIB") == "true" { // the library then prints whole requests, passwords included
 			return fmt.Errorf("%w: DEBUG_BMCLIB=true would print BMC passwords; unset it and start again", errUsage)
 		}
-		s, err := server.New(c.Context(), server.Options{Config: cfg, Version: version(), Log: logger(a.streams, cfg.Log), NewAdmin: admin})
+		s, err := server.New(c.Context(), server.Options{Config: cfg, Version: version(), Log: logger(a.streams, cfg.Log), NewAdmin: admin, NewKeys: fresh})
 		if err != nil {
 			return err
 		}

@@ -124,7 +124,7 @@ func noHold(s Spec, f Facts) (inventory.Result, string) {
 }
 
 // disposed: each line was received, or a person decided what becomes of it; a
-// surplus unit is decided as well.
+// surplus unit is decided as well, or accepted as found by two people.
 func disposed(f Facts) (inventory.Result, string) {
 	var open []string
 	for _, n := range f.Nodes {
@@ -133,7 +133,7 @@ func disposed(f Facts) (inventory.Result, string) {
 		}
 	}
 	for _, x := range f.Findings {
-		if x.Node == "" && !x.Closed && x.Disposition == "" {
+		if x.Node == "" && !x.Closed && x.Disposition == "" && !Accepted(x.ID, f) {
 			open = append(open, "surplus "+x.Got.Serial)
 		}
 	}

@@ -88,3 +88,22 @@ func TestWaiverUntilBothSigned(t *testing.T) {
 		}
 	}
 }
+
+// TestSurplusAcceptedAsFound: a unit on no list is decided at the dock, or
+// accepted as found by two people; a waiver of one decides nothing.
+func TestSurplusAcceptedAsFound(t *testing.T) {
+	f := facts()
+	for i := range f.Nodes {
+		f.Nodes[i].Milestone = inventory.NodeReceived
+	}
+	f.Findings = []inventory.Finding{{ID: "x", Kind: inventory.FindExtra, Got: inventory.Component{Serial: "S1"}}}
+	for _, c := range []struct {
+		approver inventory.PersonID
+		want     inventory.Result
+	}{{"", inventory.ResultUnjudged}, {"bob", inventory.ResultPass}} {
+		f.Waivers = []inventory.Waiver{{ID: "w", Finding: "x", Reason: "spare fan tray", Requester: "ann", Approver: c.approver, Until: f.Now.Add(time.Hour)}}
+		if got, why := disposed(f); got != c.want {
+			t.Errorf("approved by %q: %s %s", c.approver, got, why)
+		}
+	}
+}

@@ -188,6 +188,15 @@ func TestPowerGuard(t *testing.T) {
 	}
 	says(t, d.ask("tess", http.MethodPost, "/requests", api.StartRequest{Op: inventory.OpPower, Racks: []string{"A12"}, Args: []byte(`{"action":"off"}`)}, 409, nil), "A12/C01")
 	power("off", 200, "A12/C02")
+	for _, name := range []inventory.HoldName{inventory.HoldSafetyLatch, inventory.HoldQuarantine} {
+		if err := d.store.Hold(t.Context(), inventory.NodeSubject("A12/C02"), inventory.Hold{Name: name, Reason: "water under it", By: "tess"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, action := range []string{"on", "restart"} {
+		says(t, power(action, 409, "A12/C02"), "A12/C02 gets no power: quarantine on A12/C02 (water under it; lifted by [technician admin]); safety-latch on A12/C02 (water under it; lifted by [facilities])")
+	}
+	power("force-off", 200, "A12/C02")
 	c, _ := d.claim("A12/C01")
 	if err := d.store.Apply(t.Context(), c, inventory.Change{Outcome: inventory.OutcomeOK}); err != nil {
 		t.Fatal(err)

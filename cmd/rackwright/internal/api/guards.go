@@ -90,8 +90,36 @@ func (s *Service) guardPower(ctx context.Context, args startArgs, on inventory.S
 			return problem(fmt.Errorf("do not power off: %s is in %s (%s, run %s), which must not be interrupted; wait for its end with rackwright watch: %w",
 				n.Address, o.Kind, o.Step, o.Run, inventory.ErrHeld))
 		}
+		if err := s.mayRun(ctx, n, args.Action); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// mayRun refuses at once to give a held node power, with every hold that forbids it.
+func (s *Service) mayRun(ctx context.Context, n inventory.Node, action string) error {
+	if action != "on" && action != "restart" {
+		return nil
+	}
+	r, err := s.Store.Rack(ctx, n.Rack)
+	if err != nil {
+		return problem(err)
+	}
+	var shut []string
+	for name, list := range map[string][]inventory.Hold{n.Address: n.Holds, r.Name: r.Holds} {
+		for _, h := range list {
+			if lifecycle.May(inventory.NodeSubject(n.ID), []inventory.Hold{h}, lifecycle.UsePowerOn) != nil {
+				roles, _ := lifecycle.LiftRoles(h.Name)
+				shut = append(shut, fmt.Sprintf("%s on %s (%s; lifted by %v)", h.Name, name, h.Reason, roles))
+			}
+		}
+	}
+	if len(shut) == 0 {
+		return nil
+	}
+	slices.Sort(shut)
+	return problem(fmt.Errorf("%s gets no power: %s: %w", n.Address, strings.Join(shut, "; "), inventory.ErrHeld))
 }
 
 // guardPlan: a plan is for its node only, and one that puts an older version in

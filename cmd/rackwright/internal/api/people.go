@@ -67,17 +67,35 @@ func (s *Service) savePerson(ctx context.Context, in *personIn) (*body[inventory
 			return nil, invalid(fmt.Sprintf("role %q is not known", g.Role), fmt.Sprintf("Use one of %v.", auth.Roles()))
 		}
 		if (g.Role == inventory.RoleVendor || g.Role == inventory.RoleAcceptor) && len(g.Racks) == 0 {
-			return nil, invalid("a "+string(g.Role)+" grant without racks reaches nothing", "List the racks.")
+			return nil, invalid("a grant of the role "+string(g.Role)+" without racks reaches nothing", "Name them: --rack A12 (API: racks).")
 		}
 		if g.Role == inventory.RoleVendor && g.Until.IsZero() {
-			return nil, invalid("a vendor grant needs an end", "Give until.")
+			return nil, invalid("a vendor grant needs an end", "Say for how long: --for 120h (API: until).")
 		}
 	}
 	p := inventory.Person{ID: inventory.PersonID(in.Person), Name: in.Body.Name, Grants: in.Body.Grants, Disabled: in.Body.Disabled}
+	if err := s.adminLeft(ctx, p); err != nil {
+		return nil, err
+	}
 	if err := s.Store.SavePerson(ctx, p); err != nil {
 		return nil, problem(err)
 	}
 	return answer(p), nil
+}
+
+// adminLeft: somebody can still administer the site after p is saved.
+func (s *Service) adminLeft(ctx context.Context, p inventory.Person) error {
+	all, err := s.Store.Persons(ctx)
+	if err != nil {
+		return problem(err)
+	}
+	all = append(slices.DeleteFunc(all, func(o inventory.Person) bool { return o.ID == p.ID }), p)
+	for _, o := range all {
+		if !o.Disabled && auth.Can(o.Grants, auth.Administer, auth.Target{Site: s.Site}, now()) == nil {
+			return nil
+		}
+	}
+	return invalid("nobody would be left who may administer this site", "Give another person the role first: rackwright people save PERSON --role admin.")
 }
 
 type tokenIn struct{ Body TokenRequest }

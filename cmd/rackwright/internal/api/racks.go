@@ -126,7 +126,7 @@ func (s *Service) RackDetail(ctx context.Context, r inventory.Rack) (RackDetail,
 func nodeLine(n inventory.Node, open []inventory.Finding, blockers []inventory.Blocker) NodeLine {
 	line := NodeLine{Node: n, NeverPowerOff: NeverPowerOff(n)}
 	for _, f := range open {
-		if touches(f, n.ID) {
+		if n.ID != "" && touches(f, n.ID) { // an empty slot has none: those without a node are the rack's
 			line.Findings++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,6 +36,9 @@ type Options struct {
 	// NewAdmin makes a token for the first admin at this start too: who owns the data
 	// folder is never locked out of it.
 	NewAdmin bool
+	// NewKeys lets a record without its keys be served with new ones: what was sealed
+	// with the old ones is lost.
+	NewKeys bool
 	// Store wraps the record, for tests that watch or interrupt its commits.
 	Store func(inventory.Store) inventory.Store
 }
@@ -102,8 +106,11 @@ func (s *Server) openRecord(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) openKeys(context.Context) error {
-	var err error
+func (s *Server) openKeys(ctx context.Context) error {
+	err := s.keysAtHand(ctx)
+	if err != nil {
+		return err
+	}
 	if s.keys, err = auth.OpenKeys(filepath.Join(s.o.Config.Data, "keys"), s.o.Simulated); err != nil {
 		return err
 	}
@@ -113,6 +120,22 @@ func (s *Server) openKeys(context.Context) error {
 	s.catalogue = &images.Catalogue{Documents: s.store, Store: s.images}
 	s.cert, s.pin, err = certificate(s.o.Config)
 	return err
+}
+
+// keysAtHand refuses a record on disk that was served before and has lost its
+// keys, as after a restore: with new ones every sealed password would be lost for
+// good, and nobody would be told. Servers of one PostgreSQL have folders of their own.
+func (s *Server) keysAtHand(ctx context.Context) error {
+	dir := filepath.Join(s.o.Config.Data, "keys")
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || s.o.NewKeys || s.o.Config.Database != "" {
+		return nil // what cannot be read is OpenKeys' matter
+	}
+	people, err := s.store.Persons(ctx)
+	if err != nil || len(people) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s holds a record, but %s is missing: put the keys that were kept apart there; without them every sealed BMC password is lost, and serve --new-keys says that this is known: %w",
+		s.o.Config.Data, dir, inventory.ErrInvalid)
 }
 
 func (s *Server) openManagement(context.Context) error {
