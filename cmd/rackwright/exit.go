@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
@@ -91,6 +92,20 @@ func exitOfStatus(status int) int {
 	return exitError
 }
 
+// inBody is how the API names a field of a request (RFC 9457 errors).
+var inBody = regexp.MustCompile(`\(?\b(?:body|query)\.(\w+)(?:: ([^()]*))?\)?`)
+
+// flagged names the flag or word that a person typed instead of the field it became.
+func flagged(text string) string {
+	return inBody.ReplaceAllStringFunc(text, func(m string) string {
+		part := inBody.FindStringSubmatch(m)
+		if part[2] == "" {
+			return "(" + part[1] + ": nothing given)"
+		}
+		return "(" + part[1] + ": " + part[2] + ")"
+	})
+}
+
 // explain prints what, why and what to do, never a stack.
 func explain(err error) string {
 	if err == context.Canceled { // alone: beside it, another error must still be seen
@@ -101,7 +116,7 @@ func explain(err error) string {
 	var p *api.Problem
 	if errors.As(err, &p) {
 		for _, e := range p.Errors {
-			fmt.Fprintf(&b, "\n  %s", e)
+			fmt.Fprintf(&b, "\n  %s", flagged(e))
 		}
 		for _, x := range p.Blockers {
 			fmt.Fprintf(&b, "\n  %s (%s): %s", x.Gate, x.Owner, inventory.Sentence(x.Fix, x.Args))
@@ -117,6 +132,8 @@ func explain(err error) string {
 	switch {
 	case errors.As(err, &unknown):
 		b.WriteString("\n  fix: Its key is not pinned here. Run rackwright login SERVER and compare the pin with the one serve printed, or give that one: --pin.")
+	case errors.Is(err, client.ErrOtherKey):
+		b.WriteString("\n  fix: This may not be your server. Compare the pin with the one that serve prints at its start; only then rackwright login again.")
 	case errors.Is(err, client.ErrUnreachable):
 		b.WriteString("\n  fix: Check the address and that the server runs: rackwright doctor, rackwright serve.")
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rackwright/rackwright/inventory"
 )
 
 func (a *app) exportCmd() *cobra.Command {
@@ -13,7 +15,9 @@ func (a *app) exportCmd() *cobra.Command {
 	c := &cobra.Command{Use: "export RACK", Short: "Fetch the signed handover package of a rack", Args: exactly(1, "a rack"),
 		Example: "  rackwright export A12\n  rackwright export A12 -f /media/usb/A12.zip"}
 	c.AddCommand(a.exportResultsCmd())
+	var force bool
 	c.Flags().StringVarP(&file, "file", "f", "", "where to write it; default RACK-handover.zip")
+	c.Flags().BoolVar(&force, "force", false, "replace a file that is there")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cl, err := a.connect()
 		if err != nil {
@@ -21,6 +25,9 @@ func (a *app) exportCmd() *cobra.Command {
 		}
 		if file == "" {
 			file = strings.ReplaceAll(args[0], "/", "-") + "-handover.zip"
+		}
+		if _, err := os.Stat(file); err == nil && !force {
+			return fmt.Errorf("%s exists already; name a new file with -f, or say --force: %w", file, inventory.ErrConflict)
 		}
 		var n int64
 		err = whole(file, 0o644, func(f *os.File) error {

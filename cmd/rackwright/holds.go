@@ -33,6 +33,9 @@ func (a *app) heldVerb(use, short, example string, n int, do func(*client.Client
 			return err
 		}
 		t := table{columns: []string{"subject", "hold", "since", "by", "reason"}, value: held, empty: "done; nothing is held there now"}
+		if n == 1 { // break
+			t.empty = "the lock of " + args[0] + " is broken; what ran there is unknown until somebody has looked (rackwright get locks), and a second break confirms that"
+		}
 		for _, h := range held.Holds {
 			t.rows = append(t.rows, []string{args[0], string(h.Name), stamp(h.Since), string(h.By), h.Reason})
 		}
@@ -42,7 +45,7 @@ func (a *app) heldVerb(use, short, example string, n int, do func(*client.Client
 }
 
 func (a *app) holdCmd() *cobra.Command {
-	return a.heldVerb("hold RACK|NODE HOLD", "Set a hold: safety-latch, quarantine, maintenance, vendor-hold, external-hold, cred-unknown, location-mismatch",
+	return a.heldVerb("hold RACK|NODE HOLD", "Set a hold: safety-latch (lifted by facilities), quarantine, vendor-hold, cred-unknown, location-mismatch (by a technician or admin), maintenance, external-hold (by who set it, or an admin)",
 		"  rackwright hold A12/C07 quarantine --reason \"smells of smoke\"\n  rackwright hold A12 maintenance --reason \"new fans\"", 2,
 		func(cl *client.Client, c *cobra.Command, in api.HoldRequest) (api.Held, error) {
 			return cl.Hold(c.Context(), in)

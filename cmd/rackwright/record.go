@@ -117,7 +117,11 @@ func (a *app) restoreCmd() *cobra.Command {
 		if err := sqlstore.Restore(c.Context(), args[0], options(cfg)); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.err, "restored; put the keys folder back before you serve")
+		into := "the database of the configuration"
+		if cfg.Database == "" {
+			into = cfg.Data
+		}
+		fmt.Fprintf(a.err, "restored into %s; put the keys folder back before you serve\n", into)
 		return nil
 	}
 	return c

@@ -85,8 +85,8 @@ func diagnose(ctx context.Context, cfg config.Config) []check {
 	detail, err = lasting(cfg)
 	add("certificate", detail, err, "Renew management.certificate, or remove keys/management.* to let the next start make one.")
 	detail, err = heldRecord(ctx, cfg)
-	if errors.Is(err, inventory.ErrHeld) {
-		detail, err = err.Error(), nil
+	if errors.Is(err, inventory.ErrHeld) { // not asked further: whoever has it open has found it sound
+		detail, err = "open in a server: "+strings.TrimPrefix(err.Error(), "open record: "), nil
 	}
 	add("record", detail, err, "Run rackwright fsck; restore a backup, or start the release that wrote it.")
 	ours := running(ctx, cfg)

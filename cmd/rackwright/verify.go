@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +36,7 @@ func (a *app) verifyCmd() *cobra.Command {
 			return fmt.Errorf("open the package: %w", err)
 		}
 		report := handover.VerifyPackage(f, info.Size(), trust)
-		if err := a.printReport(report); err != nil {
+		if err := a.printReport(report, len(trust.Keys)+len(trust.Fingerprints) > 0); err != nil {
 			return err
 		}
 		if !report.Verified() {
@@ -46,7 +47,7 @@ func (a *app) verifyCmd() *cobra.Command {
 	return c
 }
 
-func (a *app) printReport(r handover.Report) error {
+func (a *app) printReport(r handover.Report, given bool) error {
 	t := table{columns: []string{"check", "result", "entry", "detail"}, value: r}
 	for _, c := range r.Checks {
 		result := "ok"
@@ -72,7 +73,10 @@ func (a *app) printReport(r handover.Report) error {
 	for _, n := range r.Notices {
 		fmt.Fprintln(a.out, "notice: "+n)
 	}
-	if r.Broken == nil && !r.Verified() {
+	switch {
+	case r.Broken == nil && !r.Verified() && given:
+		fmt.Fprintln(a.out, "It is signed by "+string(r.Key)+", and that is none of the keys you gave: another site's, or not what you were promised.")
+	case r.Broken == nil && !r.Verified():
 		fmt.Fprintln(a.out, "Give the signer's key (--key, from rackwright key) or its fingerprint from the paper certificate (--fingerprint); a key inside the package proves nothing.")
 	}
 	_, err := fmt.Fprintln(a.out, r.Verdict())
@@ -87,6 +91,9 @@ func trusted(keys, prints []string) (handover.Trust, error) {
 			return t, fmt.Errorf("key file: %w", err)
 		}
 		block, _ := pem.Decode(raw)
+		if block != nil && strings.Contains(block.Type, "PRIVATE") {
+			return t, fmt.Errorf("%w: %s is a private key, which belongs to the server alone; export the public one with rackwright key", errUsage, name)
+		}
 		if block == nil {
 			return t, fmt.Errorf("%w: %s is no PEM file; export it with rackwright key", errUsage, name)
 		}

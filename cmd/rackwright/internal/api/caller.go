@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/auth"
 	"github.com/rackwright/rackwright/inventory"
+	"github.com/rackwright/rackwright/inventory/facts"
 )
 
 // Caller is who sent a request, with the grants that hold now.
@@ -181,10 +184,31 @@ func (s *Service) rack(ctx context.Context, id string, a auth.Action) (inventory
 	if err == nil && auth.Can(c.Grants, auth.Read, s.target(r), time.Now()) != nil {
 		err = fmt.Errorf("rack %q: %w", id, inventory.ErrNotFound)
 	}
+	if errors.Is(err, inventory.ErrNotFound) {
+		return inventory.Rack{}, c, s.noRack(ctx, id, err)
+	}
 	if err != nil {
 		return inventory.Rack{}, c, problem(err)
 	}
 	return r, c, s.denied(c, a, r)
+}
+
+// noRack says what may have been meant, among what the caller may see.
+func (s *Service) noRack(ctx context.Context, id string, cause error) error {
+	name, slot, isNode := strings.Cut(id, "/")
+	mine, err := s.reach(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range mine {
+		if strings.EqualFold(r.Name, name) && (isNode || r.Name != name) {
+			if isNode {
+				return missing(cause, "This takes a rack: "+r.Name+". For the node: rackwright describe "+r.Name+"/"+slot+".")
+			}
+			return missing(cause, "Is "+r.Name+" meant? Names are as on the packing list.")
+		}
+	}
+	return problem(cause)
 }
 
 // node finds a node the same way, through its rack.
@@ -194,6 +218,9 @@ func (s *Service) node(ctx context.Context, id string, a auth.Action) (inventory
 		if _, cerr := caller(ctx); cerr != nil {
 			return n, inventory.Rack{}, Caller{}, cerr
 		}
+		if errors.Is(err, inventory.ErrNotFound) {
+			err = s.noNode(ctx, id, err)
+		}
 		return n, inventory.Rack{}, Caller{}, problem(err)
 	}
 	r, c, err := s.rack(ctx, string(n.Rack), a)
@@ -201,4 +228,34 @@ func (s *Service) node(ctx context.Context, id string, a auth.Action) (inventory
 		err = problem(fmt.Errorf("node %q: %w", id, inventory.ErrNotFound))
 	}
 	return n, r, c, err
+}
+
+// noNode says what may have been meant, among what the caller may see.
+func (s *Service) noNode(ctx context.Context, id string, cause error) error {
+	mine, err := s.reach(ctx)
+	if err != nil {
+		return err
+	}
+	name, slot, isNode := strings.Cut(id, "/")
+	for _, r := range mine {
+		switch {
+		case !strings.EqualFold(r.Name, name):
+		case !isNode:
+			return missing(cause, "This takes a node, such as "+r.Name+"/C01: rackwright get nodes "+r.Name+".")
+		default:
+			f, err := facts.Rack(ctx, s.Store, r.ID, now())
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(f.Type.Slots, func(x inventory.Slot) bool { return x.Path == slot }) && r.Name == name {
+				return missing(cause, "Slot "+slot+" of "+r.Name+" holds no node: no packing list names it. Import one that does.")
+			}
+			for _, n := range f.Nodes {
+				if strings.EqualFold(n.Slot, slot) {
+					return missing(cause, "Is "+n.Address+" meant?")
+				}
+			}
+		}
+	}
+	return cause
 }

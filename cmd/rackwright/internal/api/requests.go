@@ -119,7 +119,9 @@ func (s *Service) approved(ctx context.Context, c Caller, in StartRequest, racks
 		return nil
 	}
 	if err := auth.Different(c.Person.ID, in.Approver, "a change asked by a vendor"); err != nil {
-		return problem(err)
+		p := problem(err).(*Problem)
+		p.Fix = "Name somebody of the site who agrees: --approver PERSON (API: approver)."
+		return p
 	}
 	p, err := s.Store.Person(ctx, in.Approver)
 	if err != nil {

@@ -31,6 +31,9 @@ type Login struct {
 // ErrUnreachable: the server did not answer; nothing is known about the request.
 var ErrUnreachable = errors.New("server is unreachable")
 
+// ErrOtherKey: whoever answers does not hold the pinned key; nothing was sent.
+var ErrOtherKey = errors.New("another key")
+
 // Client speaks to one server. It is safe for concurrent use.
 type Client struct {
 	base  *url.URL
@@ -68,7 +71,7 @@ func pinned(want string) func(tls.ConnectionState) error {
 			return errors.New("the server showed no certificate")
 		}
 		if got := KeyPin(s.PeerCertificates[0]); got != want {
-			return fmt.Errorf("the server's key is %s, pinned is %s: if the certificate was renewed, run rackwright login again", got, want)
+			return fmt.Errorf("%w: the server's key is %s, pinned is %s: if the certificate was renewed, run rackwright login again", ErrOtherKey, got, want)
 		}
 		return nil
 	}

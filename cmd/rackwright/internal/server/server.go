@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rackwright/rackwright/cmd/rackwright/internal/api"
@@ -147,6 +148,12 @@ func (s *Server) openManagement(context.Context) error {
 // listen names the setting, so that a port in use says where to change it.
 func listen(key, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil, fmt.Errorf("%s %s: this machine has no such address (ip a): %w", key, address, err)
+	}
+	if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s %s: %w; write HOST:PORT with a port of 1 to 65535 that this user may use", key, address, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w; stop what uses the port (ss -ltnp), or set another %s", key, address, err, key)
 	}
