@@ -60,6 +60,11 @@ func (s *Service) scan(ctx context.Context, in *scanIn) (*body[ScanAnswer], erro
 	if inventory.Usable(unit) == "" {
 		return nil, invalid("no serial can be read from this label: "+strings.Join(out.Readings, ", "), "Scan the label that carries the serial, or type it.")
 	}
+	if at == nil {
+		if err := s.notSurplus(ctx, r, nodes, unit); err != nil {
+			return nil, err
+		}
+	}
 	part := inventory.Component{Key: inventory.Key{Kind: inventory.KindChassis, Slot: "self"}, Serial: unit, State: inventory.StatePresent,
 		IDs: []inventory.Identifier{{Kind: inventory.IDLabel, Raw: in.Body.Code, Norm: inventory.Normalise(unit), Source: inventory.SourceScan, Trusted: true}}}
 	o := inventory.Observation{Source: inventory.SourceScan, At: now(), Components: []inventory.Component{part}, Collector: "scanner", Simulated: s.Simulated, Rack: r.ID}
