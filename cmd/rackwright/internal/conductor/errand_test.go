@@ -169,7 +169,7 @@ func TestPowerWaitsForItsBMC(t *testing.T) {
 		b.faults(loginsFail)
 		run := b.ask(inventory.OpPower, `{"action":"on"}`)
 		b.work("somebody is sent", func() bool { return b.blocked("conductor.unreachable") })
-		if b.op() != "power power" || b.line(run).Result != "not_started" || b.outcomes() != "" {
+		if b.op() != "power power" || b.line(run).Result != lineRunning || !strings.HasPrefix(b.line(run).Detail, "not sent yet") || b.outcomes() != "" {
 			t.Fatalf("runs %q, line %+v, intents %q", b.op(), b.line(run), b.outcomes())
 		}
 		b.fleet.ClearFaults()

@@ -127,8 +127,7 @@ func (m *Power) overtake(ctx context.Context, t Turn) error {
 
 // sent: the reset of this request may have left; it is read back first.
 func sent(t Turn, req inventory.Request) bool {
-	op := t.Operation()
-	return len(t.Unsettled) > 0 && op != nil && serving(t, op).Run == req.Run
+	return len(t.Unsettled) > 0 && serving(t, t.Operation()).Run == req.Run
 }
 
 // offAfter is the first request for power off that stands behind another one in
@@ -148,13 +147,29 @@ func offAfter(t Turn, than inventory.Request) (inventory.Request, bool) {
 // release does not say, and serves the oldest that asks for its action.
 func serving(t Turn, op *inventory.Operation) inventory.Request {
 	st, err := stateOf[powerState](op)
+	said := err == nil && st.Request != ""
 	for _, req := range t.Asked {
-		if action, known := actionOf(req); req.Op == inventory.OpPower &&
-			(err == nil && st.Request != "" && req.Run == st.Request || (err != nil || st.Request == "") && known && string(action) == op.Detail) {
+		action, known := actionOf(req)
+		switch {
+		case req.Op != inventory.OpPower:
+		case said && req.Run == st.Request, !said && known && action == doing(t, op):
 			return req
 		}
 	}
 	return inventory.Request{}
+}
+
+// doing is the action under way; of an operation that a person broke off, the
+// intent that it left says it.
+func doing(t Turn, op *inventory.Operation) redfish.PowerAction {
+	if op != nil {
+		return redfish.PowerAction(op.Detail)
+	}
+	var before resetBefore
+	if len(t.Unsettled) == 0 || json.Unmarshal(t.Unsettled[0].Before, &before) != nil {
+		return ""
+	}
+	return before.Action
 }
 
 func actionOf(req inventory.Request) (redfish.PowerAction, bool) {
@@ -170,9 +185,6 @@ func actionOf(req inventory.Request) (redfish.PowerAction, bool) {
 
 // answer tells the one request that an operation serves.
 func (m *Power) answer(ctx context.Context, t Turn, op *inventory.Operation, line inventory.RequestLine) error {
-	if op == nil {
-		return nil
-	}
 	req := serving(t, op)
 	if req.Run == "" {
 		return nil // answered before, or withdrawn
