@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/redfish/bmcsim"
@@ -89,4 +90,26 @@ var loginsFail = bmcsim.Fault{Method: "POST", Path: "*/SessionService/Sessions",
 // are over and it takes no login, so that nobody can look.
 func (b *bay) silence() {
 	b.faults(bmcsim.Fault{Method: "GET", Path: "*/Systems/1", Status: 401, Count: -1, Nth: 2}, loginsFail)
+}
+
+// edit changes the operation of C01 between two turns, as if time had passed.
+func (b *bay) edit(do func(*inventory.Operation)) {
+	b.t.Helper()
+	on := inventory.NodeSubject(b.node("C01").ID)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		b.must(b.Wake(b.t.Context(), on))
+		all, err := b.Claim(b.t.Context(), "one", 1)
+		b.must(err)
+		for _, c := range all {
+			if c.Subject != on {
+				b.must(b.pond.Apply(b.t.Context(), c, inventory.Change{}))
+				continue
+			}
+			op := b.node("C01").Operation
+			do(op)
+			b.must(b.pond.Apply(b.t.Context(), c, inventory.Change{Operation: op, Due: time.Now()}))
+			return
+		}
+	}
+	b.t.Fatal("C01 was never due")
 }
