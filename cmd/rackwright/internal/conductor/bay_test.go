@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -135,14 +134,6 @@ type openSealer struct{}
 func (openSealer) Seal(s inventory.Secret) ([]byte, error) { return []byte(s.Reveal()), nil }
 func (openSealer) Unseal(raw []byte) (inventory.Secret, error) {
 	return inventory.NewSecret(string(raw)), nil
-}
-
-// blobs takes what BMCs said word by word, and keeps none of it.
-type blobs struct{}
-
-func (blobs) Put(_ context.Context, r io.Reader) (inventory.Digest, error) {
-	raw, err := io.ReadAll(r)
-	return inventory.DigestOf(raw), err
 }
 
 func (b *bay) Begin(ctx context.Context, c inventory.Claim, i inventory.Intent) (inventory.IntentID, error) {
