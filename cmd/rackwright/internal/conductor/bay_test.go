@@ -102,7 +102,7 @@ func (b *bay) expect(machine []inventory.Gate) {
 	m := storetest.Manifest(b.t, b.pond.Store, "A12", "doc")
 	m.Racks[0].Type.Digest, err = b.Put(b.t.Context(), inventory.DocRackType, raw)
 	b.must(err)
-	m.Nodes[0].Serial = b.bmc.Spec().ChassisSerial
+	m.Nodes[0].Serial, m.Nodes[0].UUID = b.bmc.Spec().ChassisSerial, b.bmc.Spec().UUID
 	m.Components = nil // what a machine is made of is not these tests' matter
 	b.must(b.Expect(b.t.Context(), m, "ann"))
 }
