@@ -91,6 +91,7 @@ func TestSecure(t *testing.T) {
 // the new password once and the old one once; it is sent again only where the
 // old one still works.
 func TestSecureInterrupted(t *testing.T) {
+	const factoryCase = "lost on its way to a BMC that takes its factory password for nothing else"
 	for _, c := range []struct {
 		name        string
 		lost        string // the change, before or after the BMC made it
@@ -103,9 +104,10 @@ func TestSecureInterrupted(t *testing.T) {
 		{"made, and the server died", "", true, 1, 0, "ok"},
 		{"made, its answer lost, and the server died", "after", true, 1, 0, "ok"},
 		{"lost on its way, and the server died", "before", true, 2, 1, "failed ok"},
+		{factoryCase, "before", true, 2, 1, "failed ok"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := secureBay(t, nil)
+			b := secureBay(t, func(s *bmcsim.Spec) { s.Factory = c.name == factoryCase })
 			if c.lost != "" {
 				b.faults(lost(c.lost))
 			}
