@@ -128,6 +128,7 @@ func TestSweepForeign(t *testing.T) {
 		t.Errorf("%+v, identity is %q: %s", got, r, why)
 	}
 	first := b.reading()
+	b.ask(inventory.OpBringUp, "") // wants it discovered, and is in no hurry
 	b.turns(3)
 	if b.node("C01").Milestone != inventory.NodeInstalled || !b.reading().Equal(first) || !strings.Contains(b.said(), "FOREIGN9") {
 		t.Errorf("it stands at %s, read again %t, blockers %s", b.node("C01").Milestone, !b.reading().Equal(first), b.said())
@@ -153,5 +154,19 @@ func TestSweepAgain(t *testing.T) {
 	b.work("it is discovered", func() bool { return b.node("C01").Milestone == inventory.NodeDiscovered })
 	if got := b.line(run); got.Result != lineRunning {
 		t.Errorf("a bring-up that has only begun: %+v", got)
+	}
+}
+
+// TestSweepUnjudged: a reading whose server died before it judged is made again
+// at once: evidence is filed in the turn that has read.
+func TestSweepUnjudged(t *testing.T) {
+	b := sweepBay(t, time.Hour, nil)
+	first := time.Now()
+	_, err := b.Observe(t.Context(), inventory.Observation{Node: b.node("C01").ID, Source: inventory.SourceRedfish, At: first})
+	b.must(err)
+	b.ask(inventory.OpBringUp, "")
+	b.work("it is discovered", func() bool { return b.node("C01").Milestone == inventory.NodeDiscovered })
+	if !b.reading().After(first) {
+		t.Error("it was judged by a reading of another turn")
 	}
 }
