@@ -57,6 +57,7 @@ func (b *bay) unjudged(because string) {
 	b.work("it is judged", func() bool { r, _ := b.gate(lifecycle.GateSuite); return r != "" && b.op() == "" })
 	runs, err := b.ListRuns(b.t.Context(), inventory.NodeSubject(b.node("C01").ID))
 	b.must(err)
+	b.ask(inventory.OpBringUp, "") // wants it burned in; a run is not repeated until its verdict is clean
 	b.turns(5)
 	again, err := b.ListRuns(b.t.Context(), inventory.NodeSubject(b.node("C01").ID))
 	b.must(err)
