@@ -193,7 +193,7 @@ func (b *bay) answered(run inventory.RunID) inventory.RequestLine {
 // work lets the process run until something is so.
 func (b *bay) work(what string, so func() bool) {
 	b.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !so(); {
+	for end := time.Now().Add(30 * time.Second); !so(); {
 		if time.Now().After(end) {
 			text := b.log.String()
 			b.t.Fatalf("never came: %s\nblockers %s\n%s", what, b.said(), text[max(0, len(text)-1000):])
