@@ -88,6 +88,7 @@ func (t *tx) collect(ctx context.Context, n inventory.Node, o inventory.Observat
 func (t *tx) learn(ctx context.Context, n *inventory.Node, o inventory.Observation) error {
 	before := encode(n)
 	var shown []inventory.MAC
+	ordered := provesSerial(*n, o)
 	for _, c := range o.Components {
 		for _, id := range c.IDs {
 			switch {
@@ -99,7 +100,7 @@ func (t *tx) learn(ctx context.Context, n *inventory.Node, o inventory.Observati
 				if ok && !slices.Contains(n.MACs, mac) {
 					n.MACs = append(n.MACs, mac)
 				}
-			case id.Kind == inventory.IDUUID && c.Kind == inventory.KindChassis && n.UUID == "":
+			case id.Kind == inventory.IDUUID && c.Kind == inventory.KindChassis && n.UUID == "" && ordered:
 				n.UUID = id.Norm
 			}
 		}
@@ -265,4 +266,23 @@ func (t *tx) drift(ctx context.Context, id inventory.NodeID, seen []change) erro
 		}
 	}
 	return nil
+}
+
+// provesSerial: the reading shows the ordered serial, where one was ordered. Only
+// then is its UUID the unit's: one learned from a stranger would prove the
+// stranger's identity at every later look.
+func provesSerial(n inventory.Node, o inventory.Observation) bool {
+	want := inventory.Usable(n.Serial)
+	if want == "" {
+		return true
+	}
+	for _, c := range o.Components {
+		if c.Kind != inventory.KindChassis {
+			continue
+		}
+		if inventory.Usable(c.Serial) == want || slices.ContainsFunc(c.IDs, func(id inventory.Identifier) bool { return inventory.Usable(id.Norm) == want }) {
+			return true
+		}
+	}
+	return false
 }
