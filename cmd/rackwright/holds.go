@@ -32,10 +32,7 @@ func (a *app) heldVerb(use, short, example string, n int, do func(*client.Client
 		if err != nil {
 			return err
 		}
-		t := table{columns: []string{"subject", "hold", "since", "by", "reason"}, value: held, empty: "done; nothing is held there now"}
-		if n == 1 { // break
-			t.empty = "the lock of " + args[0] + " is broken; what ran there is unknown until somebody has looked (rackwright get locks), and a second break confirms that"
-		}
+		t := table{columns: []string{"subject", "hold", "since", "by", "reason"}, value: held, empty: "done; no hold is on it now. What is locked still: rackwright get locks"}
 		for _, h := range held.Holds {
 			t.rows = append(t.rows, []string{args[0], string(h.Name), stamp(h.Since), string(h.By), h.Reason})
 		}

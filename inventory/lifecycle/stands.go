@@ -14,8 +14,8 @@ import (
 // Until both have signed the gates are judged now. Then the waivers count as
 // they did when the draft was frozen: the certificate prints them with their end.
 func Fallen(f Facts) []inventory.Blocker {
-	if draft, ok := newest(GateDraft, inventory.ByMachine, inventory.RackSubject(f.Rack.ID), f); ok && RackRank(f.Rack.Milestone) >= RackRank(inventory.RackAccepted) {
-		f.Now = draft.At
+	if RackRank(f.Rack.Milestone) >= RackRank(inventory.RackAccepted) {
+		f = asFrozen(f)
 	}
 	f.Node = inventory.Node{}
 	var out []inventory.Blocker
@@ -34,6 +34,14 @@ func Fallen(f Facts) []inventory.Blocker {
 		}
 	}
 	return out
+}
+
+// asFrozen judges waivers by the moment of the draft, if there is one.
+func asFrozen(f Facts) Facts {
+	if draft, ok := newest(GateDraft, inventory.ByMachine, inventory.RackSubject(f.Rack.ID), f); ok {
+		f.Now = draft.At
+	}
+	return f
 }
 
 // fallenNode is the part of Fallen that is about f.Node.
@@ -63,9 +71,7 @@ func underNode(m inventory.Milestone, f Facts) []inventory.Blocker {
 	if Rank(m) < Rank(inventory.NodeAccepted) {
 		return nil
 	}
-	if draft, ok := newest(GateDraft, inventory.ByMachine, inventory.RackSubject(f.Rack.ID), f); ok {
-		f.Now = draft.At
-	}
+	f = asFrozen(f)
 	out := fallenNode(f)
 	if m == inventory.NodeHandedOver {
 		out = append(out, heldBack(false, f)...)

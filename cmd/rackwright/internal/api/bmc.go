@@ -75,18 +75,9 @@ func (s *Service) unclaimed(ctx context.Context, n inventory.Node, at string) er
 	if err != nil {
 		return problem(err)
 	}
-	for _, r := range racks {
-		if r.ID == n.Rack {
-			continue
-		}
-		for other, err := range s.Store.Select(ctx, inventory.Selector{Racks: []inventory.RackID{r.ID}}) {
-			if err != nil {
-				return problem(err)
-			}
-			if other.BMC.URL == at {
-				return invalid(at+" is the BMC of a node in another rack already", "Compare the label of "+n.Address+"; an address that moved is freed there first.")
-			}
-		}
+	_, found, err := s.elsewhere(ctx, racks, n.Rack, func(o inventory.Node) bool { return o.BMC.URL == at })
+	if err != nil || !found {
+		return err
 	}
-	return nil
+	return invalid(at+" is the BMC of a node in another rack already", "Compare the label of "+n.Address+"; an address that moved is freed there first.")
 }

@@ -119,7 +119,9 @@ func (s *Service) mayRun(ctx context.Context, n inventory.Node, action string) e
 		return nil
 	}
 	slices.Sort(shut)
-	return problem(fmt.Errorf("%s gets no power: %s: %w", n.Address, strings.Join(shut, "; "), inventory.ErrHeld))
+	p := problem(fmt.Errorf("%s gets no power: %s: %w", n.Address, strings.Join(shut, "; "), inventory.ErrHeld)).(*Problem)
+	p.Fix = "Let those lift what holds it, when its cause is gone: rackwright release NODE HOLD --reason …"
+	return p
 }
 
 // guardPlan: a plan is for its node only, and one that puts an older version in

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/rackwright/rackwright/inventory"
 )
@@ -30,18 +31,28 @@ func (s *Service) notSurplus(ctx context.Context, r inventory.Rack, nodes []inve
 	if err != nil {
 		return err
 	}
-	for _, other := range racks {
-		if other.ID == r.ID {
+	n, found, err := s.elsewhere(ctx, racks, r.ID, func(o inventory.Node) bool { return is(o.Serial) })
+	if err != nil || !found {
+		return err
+	}
+	there, _, _ := strings.Cut(n.Address, "/")
+	return invalid(fmt.Sprintf("%s is expected at %s, not in rack %s", serial, n.Address, r.Name), "Bring it to rack "+there+" and scan it there: rackwright scan "+there+" "+serial+".")
+}
+
+// elsewhere is the first node of these racks, but for one, that is asked for.
+func (s *Service) elsewhere(ctx context.Context, racks []inventory.Rack, but inventory.RackID, is func(inventory.Node) bool) (inventory.Node, bool, error) {
+	for _, r := range racks {
+		if r.ID == but {
 			continue
 		}
-		for n, err := range s.Store.Select(ctx, inventory.Selector{Racks: []inventory.RackID{other.ID}}) {
+		for n, err := range s.Store.Select(ctx, inventory.Selector{Racks: []inventory.RackID{r.ID}}) {
 			if err != nil {
-				return problem(err)
+				return n, false, problem(err)
 			}
-			if is(n.Serial) {
-				return invalid(fmt.Sprintf("%s is expected at %s, not in rack %s", serial, n.Address, r.Name), "Bring it to rack "+other.Name+" and scan it there: rackwright scan "+other.Name+" "+serial+".")
+			if is(n) {
+				return n, true, nil
 			}
 		}
 	}
-	return nil
+	return inventory.Node{}, false, nil
 }

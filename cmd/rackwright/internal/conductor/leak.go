@@ -156,12 +156,14 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	said := s.latch(ctx, n, seen, how)
 	s.escalate(ctx, n)
 	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, read) })
-	if over && how == hostOff && onAgain(ctx, bmc) { // a power-on was on its way when the latch fell
-		result <- powerOff(ctx, bmc)
-		over = false
-	}
-	if !over {
+	again := over && how == hostOff && onAgain(ctx, bmc) // a power-on was on its way when the latch fell
+	switch {
+	case again:
+		how = powerOff(ctx, bmc)
+	case !over:
 		how = <-result
+	}
+	if again || !over {
 		n.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch, Reason: said}}
 		s.latch(ctx, n, seen, how)
 	}

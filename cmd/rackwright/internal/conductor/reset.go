@@ -87,7 +87,7 @@ func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetD
 		return resetDone{}, err
 	}
 	sent := ctx
-	if before.Action != redfish.ActionForceOff && before.Action != redfish.ActionGracefulShutdown {
+	if !takesPower(before.Action) {
 		sent = switchingOn(ctx)
 	}
 	err = bmc.SetPower(sent, before.Action)
@@ -100,6 +100,10 @@ func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetD
 		return resetDone{intent: id, outcome: inventory.OutcomeUnknown, detail: "no answer to " + string(before.Action) + "; looking", wait: resetPoll}, nil
 	}
 	return resetDone{intent: id, outcome: inventory.OutcomeFailed, detail: err.Error(), wait: heldWait}, nil // definite: not done
+}
+
+func takesPower(a redfish.PowerAction) bool {
+	return a == redfish.ActionForceOff || a == redfish.ActionGracefulShutdown
 }
 
 // readReset decides an unknown reset by looking: a moved mark or the wanted
@@ -124,7 +128,7 @@ func readReset(ctx context.Context, bmc resetter, i inventory.Intent, quiet time
 		done.detail = "read back: the host was reset since"
 	case before.Action == redfish.ActionOn && before.Power == redfish.PowerOff && now != redfish.PowerOff:
 		done.detail = "read back: the host is on"
-	case (before.Action == redfish.ActionForceOff || before.Action == redfish.ActionGracefulShutdown) && now == redfish.PowerOff:
+	case takesPower(before.Action) && now == redfish.PowerOff:
 		done.detail = "read back: the host is off"
 	case time.Since(i.Begun) > quiet:
 		done.outcome, done.detail = inventory.OutcomeFailed, "read back: it never began"
