@@ -23,8 +23,13 @@ type Executor struct {
 	Target   string        // lock name of the device for intents
 }
 
-// sends: one upload, and one more when every reading says the first never began.
-const sends = 2
+// An action is sent once, and once more when every reading says that the first
+// never began. One that this server died in says nothing about the device, so
+// it does not count as one that the device let pass; it is limited all the same.
+const (
+	sends    = 2
+	sendsCut = 5
+)
 
 // Advance does the next small thing. A returned error is infrastructure (the
 // device did not answer a question): nothing changed, come back. A failed or
@@ -181,7 +186,7 @@ func (e *Executor) act(ctx context.Context, plan Plan, step Step, p Progress) (P
 		}
 	}
 	p.Attempt, p.Sent = p.Attempt+1, p.Sent+1
-	raw, err := json.Marshal(before{Tasks: state.Tasks, Mark: state.Mark, Step: step.ID, Attempt: p.Attempt, Sent: p.Sent})
+	raw, err := json.Marshal(before{Tasks: state.Tasks, Mark: state.Mark, Step: step.ID, Attempt: p.Attempt, Sent: p.Sent, Cut: p.Cut})
 	if err != nil {
 		return p, fmt.Errorf("firmware intent: %w", err)
 	}

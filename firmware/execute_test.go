@@ -211,14 +211,16 @@ func planned(t *testing.T, d *device) Plan {
 }
 
 // run drives a plan until it is finished, restarting after each death.
-func run(t *testing.T, d *device, r *record) Progress {
+func run(t *testing.T, d *device, r *record) Progress { t.Helper(); return runFrom(t, d, r, r.begin) }
+
+func runFrom(t *testing.T, d *device, r *record, begin inventory.Begin) Progress {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "fw")
 	if err := os.WriteFile(file, []byte("image"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	plan := planned(t, d)
-	e := &Executor{Updater: d, Payloads: payload(file), Begin: r.begin, Target: "bmc:n1"}
+	e := &Executor{Updater: d, Payloads: payload(file), Begin: begin, Target: "bmc:n1"}
 	for range 5000 {
 		p, err := Resume(r.progress, r.unsettled())
 		if err != nil {
@@ -280,57 +282,6 @@ func TestAdvanceOneFlashOneReset(t *testing.T) {
 }
 
 func fault(err error) func(*device) error { return func(*device) error { return err } }
-
-// TestKilledAtEveryCommit: the end is the same and the device saw exactly one
-// flash and one reset, wherever the server died.
-func TestKilledAtEveryCommit(t *testing.T) {
-	points := 0
-	for kill := 0; kill == 0 || kill <= points; kill++ {
-		synctest.Test(t, func(t *testing.T) {
-			d, r := newDevice(item("FW_BMC_0", "1.0")), newRecord()
-			r.kill = kill
-			p := run(t, d, r)
-			if kill == 0 {
-				points = r.points
-			}
-			if p.Phase != PhaseDone || d.flashes != 1 || d.reset != 1 || len(r.unsettled()) != 0 {
-				t.Errorf("killed at commit %d: %s (%s), %d flashes, %d resets", kill, p.Phase, p.Failure, d.flashes, d.reset)
-			}
-		})
-	}
-	if points < 20 {
-		t.Fatalf("only %d commit points were seen", points)
-	}
-	t.Logf("%d commit points", points)
-}
-
-// TestTheReadBackMatters: without looking first, the same kill flashes twice.
-// It proves that the test above can fail.
-func TestTheReadBackMatters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d, r := newDevice(item("FW_BMC_0", "1.0")), newRecord()
-		d.onStart = fault(ErrUnknownOutcome)
-		plan := planned(t, d)
-		file := filepath.Join(t.TempDir(), "fw")
-		if err := os.WriteFile(file, []byte("image"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		e := &Executor{Updater: d, Payloads: payload(file), Begin: r.begin}
-		blind := Progress{Step: 1, Phase: PhaseClear}
-		for range 2 {
-			for _, i := range r.unsettled() {
-				r.settled[i.ID] = inventory.OutcomeFailed // "no answer, so it failed"
-			}
-			d.tasks = map[string]time.Time{}
-			if _, err := e.Advance(t.Context(), plan, blind); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if d.flashes != 2 {
-			t.Fatalf("%d flashes: the device model would not notice a second flash", d.flashes)
-		}
-	})
-}
 
 func TestAnotherDeviceVoidsThePlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

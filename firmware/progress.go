@@ -37,6 +37,7 @@ type Progress struct {
 	Moved   time.Time          `json:"moved,omitzero"`    // the percentage changed last
 	Attempt int                `json:"attempt,omitempty"` // intents of this step so far
 	Sent    int                `json:"sent,omitempty"`    // of those, how many may have reached the device
+	Cut     int                `json:"cut,omitempty"`     // of Sent, how many this server died in: more likely never sent
 	Intent  inventory.IntentID `json:"intent,omitempty"`  // unsettled
 	Outcome inventory.Outcome  `json:"outcome,omitempty"` // of Intent: settle it with this
 	Failure string             `json:"failure,omitempty"`
@@ -50,6 +51,7 @@ type before struct {
 	Step    int      `json:"step"`
 	Attempt int      `json:"attempt"`
 	Sent    int      `json:"sent"`
+	Cut     int      `json:"cut,omitempty"`
 }
 
 // Finished reports whether the plan needs no more ticks.
@@ -67,7 +69,7 @@ func Resume(p Progress, unsettled []inventory.Intent) (Progress, error) {
 		if err := json.Unmarshal(i.Before, &b); err != nil {
 			return p, fmt.Errorf("intent %s: state before is not readable: %w", i.ID, err)
 		}
-		p.Step, p.Attempt, p.Sent, p.Before, p.Mark = b.Step, b.Attempt, b.Sent, b.Tasks, b.Mark
+		p.Step, p.Attempt, p.Sent, p.Cut, p.Before, p.Mark = b.Step, b.Attempt, b.Sent, b.Cut+1, b.Tasks, b.Mark
 		p.Phase, p.Task, p.Intent, p.Begun, p.Since, p.Outcome = PhaseUnknown, "", i.ID, i.Begun, i.Begun, ""
 		p.Note = "The server stopped while this was sent; looking before anything else."
 	}

@@ -183,9 +183,9 @@ func (e *Executor) readTrace(ctx context.Context, step Step, p Progress, i inven
 }
 
 func (e *Executor) again(step Step, p Progress) Progress {
-	if p.Sent >= sends {
-		// Settled, or it would be read back for ever: nothing began, twice, by the rule that let it be sent again.
-		return p.fail("%s: sent %d times, no trace of it on the device; ask the vendor, do not power off", step.sentence(), p.Sent)
+	if p.Sent-p.Cut >= sends || p.Cut >= sendsCut {
+		// Settled, or it would be read back for ever: nothing began, by the rule that let it be sent again.
+		return p.fail("%s: begun %d times (in %d of them the server stopped), no trace of it on the device; ask the vendor, do not power off", step.sentence(), p.Sent, p.Cut)
 	}
 	p.Outcome = inventory.OutcomeFailed // definite now: it never began
 	return p.phase(PhaseClear, "It never began; sending it once more.")
