@@ -86,6 +86,7 @@ func TestPowerOffOvertakes(t *testing.T) {
 	if c["System_0 ForceOff"] != 1 || c["System_0 On"] != 0 || s.line(on).Result != lineRefused {
 		t.Errorf("resets %v, on %+v, off %+v", c, s.line(on), s.line(off))
 	}
+	s.until("the host is off", func() bool { return fleet.BMC("C01").Power() == string(redfish.PowerOff) })
 	again, later := s.ask("ann", "force-off"), s.ask("tess", "restart")
 	s.until("both later requests are answered", func() bool {
 		return s.line(again).Result == lineOK && s.line(later).Result != "not_started" && s.line(later).Result != lineRunning
