@@ -24,8 +24,9 @@ type Executor struct {
 }
 
 // An action is sent once, and once more when every reading says that the first
-// never began. One that this server died in says nothing about the device, so
-// it does not count as one that the device let pass; it is limited all the same.
+// never began. An activation whose answer nobody recorded, because the server
+// died or its record was away, does not count as one that the device let pass:
+// its reset time proves that nothing happened. It is limited all the same.
 const (
 	sends    = 2
 	sendsCut = 5

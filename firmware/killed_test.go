@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,31 +67,37 @@ func TestTheReadBackMatters(t *testing.T) {
 // times. The progress of that turn is lost with it.
 type dying struct {
 	*record
+	in   string // words of the actions that it dies in
 	cuts int
 }
 
 func (r *dying) begin(ctx context.Context, i inventory.Intent) (inventory.IntentID, error) {
 	id, err := r.record.begin(ctx, i)
-	if err == nil && r.cuts > 0 {
+	if err == nil && r.cuts > 0 && strings.Contains(i.Effect, r.in) {
 		r.cuts--
 		return "", errKilled
 	}
 	return id, err
 }
 
-// TestDeathsBeforeTheBytes: that the server died says nothing about the device, so
-// it is no send that the device let pass. There is an end to it all the same.
+// TestDeathsBeforeTheBytes: a flash may be sent once more, whoever died. That the
+// server died in an activation says nothing about the device, and there is an end
+// to it all the same.
 func TestDeathsBeforeTheBytes(t *testing.T) {
-	for cuts, want := range map[int]Phase{0: PhaseDone, 1: PhaseDone, 2: PhaseDone, sendsCut - 1: PhaseDone, sendsCut: PhaseFailed} {
+	for _, c := range []struct {
+		in             string
+		cuts           int
+		want           Phase
+		flashes, reset int
+	}{
+		{"flashing", 1, PhaseDone, 1, 1}, {"flashing", sends, PhaseFailed, 0, 0},
+		{"to activate", 1, PhaseDone, 1, 1}, {"to activate", sends, PhaseDone, 1, 1}, {"to activate", sendsCut - 1, PhaseDone, 1, 1}, {"to activate", sendsCut, PhaseFailed, 1, 0},
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			d, r := newDevice(item("FW_BMC_0", "1.0")), &dying{newRecord(), cuts}
+			d, r := newDevice(item("FW_BMC_0", "1.0")), &dying{newRecord(), c.in, c.cuts}
 			p := runFrom(t, d, r.record, r.begin)
-			flashes := 0
-			if want == PhaseDone {
-				flashes = 1
-			}
-			if p.Phase != want || d.flashes != flashes || len(r.unsettled()) != 0 {
-				t.Errorf("%d deaths: %s (%s), %d flashes, want %s", cuts, p.Phase, p.Failure, d.flashes, want)
+			if p.Phase != c.want || d.flashes != c.flashes || d.reset != c.reset || len(r.unsettled()) != 0 {
+				t.Errorf("%d deaths in %s: %s (%s), %d flashes, %d resets, want %s, %d, %d", c.cuts, c.in, p.Phase, p.Failure, d.flashes, d.reset, c.want, c.flashes, c.reset)
 			}
 		})
 	}

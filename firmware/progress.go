@@ -37,7 +37,7 @@ type Progress struct {
 	Moved   time.Time          `json:"moved,omitzero"`    // the percentage changed last
 	Attempt int                `json:"attempt,omitempty"` // intents of this step so far
 	Sent    int                `json:"sent,omitempty"`    // of those, how many may have reached the device
-	Cut     int                `json:"cut,omitempty"`     // of Sent, how many this server died in: more likely never sent
+	Cut     int                `json:"cut,omitempty"`     // of Sent, how many have an answer that nobody recorded
 	Intent  inventory.IntentID `json:"intent,omitempty"`  // unsettled
 	Outcome inventory.Outcome  `json:"outcome,omitempty"` // of Intent: settle it with this
 	Failure string             `json:"failure,omitempty"`

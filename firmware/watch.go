@@ -162,9 +162,10 @@ func (e *Executor) ReadBack(ctx context.Context, plan Plan, i inventory.Intent) 
 }
 
 // readTrace: something of a broken-off action is there, and the versions do not
-// agree yet. What has ended, and changed nothing for the quiet time since, never will.
+// agree yet. Nobody has kept when it ended, so its whole budget passes before what
+// has ended counts as what changed nothing: a device may restart by itself after it.
 func (e *Executor) readTrace(ctx context.Context, step Step, p Progress, i inventory.Intent) (inventory.Outcome, string, error) {
-	if time.Since(i.Begun) <= e.quiet()+time.Duration(step.Settle) {
+	if time.Since(i.Begun) <= e.quiet()+time.Duration(step.Budget)+time.Duration(step.Settle) {
 		return inventory.OutcomeUnknown, p.Note, nil
 	}
 	switch p.Phase {
@@ -183,9 +184,9 @@ func (e *Executor) readTrace(ctx context.Context, step Step, p Progress, i inven
 }
 
 func (e *Executor) again(step Step, p Progress) Progress {
-	if p.Sent-p.Cut >= sends || p.Cut >= sendsCut {
+	if p.Sent >= sends && (step.Verb == VerbFlash || p.Sent-p.Cut >= sends || p.Cut >= sendsCut) {
 		// Settled, or it would be read back for ever: nothing began, by the rule that let it be sent again.
-		return p.fail("%s: begun %d times (in %d of them the server stopped), no trace of it on the device; ask the vendor, do not power off", step.sentence(), p.Sent, p.Cut)
+		return p.fail("%s: begun %d times, no trace of it on the device; ask the vendor, do not power off", step.sentence(), p.Sent)
 	}
 	p.Outcome = inventory.OutcomeFailed // definite now: it never began
 	return p.phase(PhaseClear, "It never began; sending it once more.")

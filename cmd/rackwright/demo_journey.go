@@ -80,7 +80,7 @@ func (a *app) journey(ctx context.Context, s *stage, o demoOptions) error {
 // rack is no less acceptable for it.
 const (
 	stillFor   = 10 * time.Second
-	stillTimes = 5
+	stillTimes = 10
 )
 
 // notAccepted says what keeps the rack where it stands, and who must act.

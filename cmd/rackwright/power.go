@@ -52,7 +52,7 @@ func (a *app) powerCmd() *cobra.Command {
 	var yes, dry, wait bool
 	var timeout time.Duration
 	c := &cobra.Command{Use: "power NODE... on|off|force-off|restart", Short: "Switch nodes; refused while a step runs that must not be interrupted", Args: atLeast(2, "nodes and one of "+strings.Join(powerWords, ", ")),
-		Long:    "Switch nodes through their BMC. off asks the operating system first, force-off does not. A node in an operation that must not be interrupted is refused, whoever asks.",
+		Long:    "Switch nodes through their BMC. off asks the operating system first, force-off does not. A node in an operation that must not be interrupted is refused, whoever asks. Any other operation is broken off by power off: the node stays locked until somebody has looked (rackwright break NODE). On and restart are refused while something runs, and what could not be sent within 10 minutes is not sent at all.",
 		Example: "  rackwright power A12/C07 on --yes\n  rackwright power A12/C07 restart --wait\n  rackwright power A12/C07 A12/C08 force-off --dry-run"}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask; for scripts")
 	c.Flags().BoolVar(&dry, "dry-run", false, "say whether it would be accepted")
@@ -77,7 +77,11 @@ func (a *app) powerCmd() *cobra.Command {
 				return err
 			}
 		}
-		if err := a.confirm(yes || dry, fmt.Sprintf("Power %s: %s.", action, short(nodes, 8))); err != nil {
+		what := fmt.Sprintf("Power %s: %s.", action, short(nodes, 8))
+		if strings.HasSuffix(action, "off") {
+			what += " Work that runs there is broken off."
+		}
+		if err := a.confirm(yes || dry, what); err != nil {
 			return err
 		}
 		return a.ask(c, cl, "", in, dry, wait, timeout)

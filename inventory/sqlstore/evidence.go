@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -128,7 +129,9 @@ func (s *Store) Waive(ctx context.Context, w inventory.Waiver) (inventory.Waiver
 		kind := "waiver.asked"
 		if w.Approver != "" {
 			kind = "waiver.approved"
-			err = t.approve(ctx, &w)
+			if err = t.approve(ctx, &w); err == nil {
+				err = t.retake(ctx, rackID, fmt.Sprintf("waiver %s of %s was approved, which the draft does not print", w.ID, cmp.Or(string(w.Gate), string(w.Finding))))
+			}
 		} else {
 			w.ID, w.At = inventory.WaiverID(newID()), inventory.FromMillis(t.now)
 			w.Until = inventory.FromMillis(w.Until.UnixMilli())

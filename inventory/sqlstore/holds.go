@@ -202,9 +202,15 @@ func (s *Store) Bind(ctx context.Context, id inventory.NodeID, e inventory.Endpo
 		if n.BMC == e {
 			return nil
 		}
+		unpinned := n.BMC.Pin != "" && e.Pin == ""
 		n.BMC = e
 		if err := t.saveNode(ctx, &n); err != nil {
 			return err
+		}
+		if unpinned { // nobody watches its detectors until its key is known again, and nobody knows whose they were
+			if err := t.void(ctx, inventory.NodeSubject(n.ID), []inventory.Gate{lifecycle.GateLeak}, "its BMC is bound anew"); err != nil {
+				return err
+			}
 		}
 		if e.Simulated {
 			if err := t.simulated(ctx, &n); err != nil {

@@ -123,16 +123,22 @@ func (t *tx) invalidate(ctx context.Context, id inventory.NodeID, kind inventory
 // fallen back or left the way: what it says of it is no longer so.
 func (t *tx) reopen(ctx context.Context, n inventory.Node, why string) error {
 	r, err := rack(ctx, t, n.Rack)
-	if err != nil {
+	if err != nil || slices.Contains(r.Excluded, n.ID) {
 		return err
 	}
+	return t.retake(ctx, r.ID, n.Address+": "+why)
+}
+
+// retake ends the validity of a draft that says what is not so, wherever its rack stands.
+func (t *tx) retake(ctx context.Context, id inventory.RackID, why string) error {
+	r, err := rack(ctx, t, id)
 	switch {
-	case slices.Contains(r.Excluded, n.ID):
-		return nil
+	case err != nil:
+		return err
 	case r.Milestone == inventory.RackInReview || r.Milestone == inventory.RackAccepted:
-		return t.setRack(ctx, &r, inventory.RackPowerReady, inventory.Event{Kind: inventory.EventRackReopened, Reason: n.Address + ": " + why})
+		return t.setRack(ctx, &r, inventory.RackPowerReady, inventory.Event{Kind: inventory.EventRackReopened, Reason: why})
 	case lifecycle.RackRank(r.Milestone) >= 0 && lifecycle.RackRank(r.Milestone) <= lifecycle.RackRank(inventory.RackTested):
-		return t.voidDraft(ctx, r, n.Address+": "+why)
+		return t.voidDraft(ctx, r, why)
 	}
 	return nil
 }

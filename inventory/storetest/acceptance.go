@@ -129,6 +129,54 @@ func testHeldBeforeHandover(t *testing.T, open Opener) {
 	shutBy(t, s.Apply(t.Context(), c, inventory.Change{Event: &inventory.Event{Kind: inventory.EventHandedOver}}), lifecycle.GateNoHold)
 }
 
+// testWaivedInReview: a waiver that the frozen draft does not print takes the
+// review back; asking for one does not.
+func testWaivedInReview(t *testing.T, open Opener) {
+	s := open()
+	r := accepted(t, s)
+	w := inventory.Waiver{Gate: "rack.soak", Subject: inventory.RackSubject(r), Reason: "the pumps are changed next week", Requester: "ann", Until: time.Now().Add(time.Hour)}
+	id, err := s.Waive(t.Context(), w)
+	ok(t, err)
+	if got, err := s.Rack(t.Context(), r); err != nil || got.Milestone != inventory.RackAccepted {
+		t.Fatalf("the rack is %s after somebody asked, %v", got.Milestone, err)
+	}
+	w.ID, w.Approver = id, "bob"
+	_, err = s.Waive(t.Context(), w)
+	ok(t, err)
+	if got, err := s.Rack(t.Context(), r); err != nil || got.Milestone != inventory.RackPowerReady || nodes(t, s, "A12")["C01"].Milestone != inventory.NodeRackTested {
+		t.Errorf("the rack is %s, C01 %s, %v", got.Milestone, nodes(t, s, "A12")["C01"].Milestone, err)
+	}
+	ok(t, rackStep(t, s, r, inventory.EventRackComputed))
+	shutBy(t, rackStep(t, s, r, inventory.EventRackInReview), lifecycle.GateDraft)
+}
+
+// testBoundAnew: a BMC whose key a person has confirmed to be another one is
+// unknown until it is read: what its detectors said does not count any more.
+func testBoundAnew(t *testing.T, open Opener) {
+	s := open()
+	n := Rack(t, s)["C01"]
+	ok(t, s.Bind(t.Context(), n.ID, inventory.Endpoint{URL: "https://c01.example", Pin: "k1"}))
+	paper(t, s, inventory.NodeSubject(n.ID), lifecycle.GateLeak, inventory.ByMachine, "rackwright/watch", inventory.ResultPass)
+	stands := func() (out int) {
+		list, err := s.Evidence(t.Context(), inventory.NodeSubject(n.ID))
+		ok(t, err)
+		for _, e := range list {
+			if e.Gate == lifecycle.GateLeak && !e.Void {
+				out++
+			}
+		}
+		return out
+	}
+	ok(t, s.Bind(t.Context(), n.ID, inventory.Endpoint{URL: "https://c01.example", Pin: "k1", Detectors: 4}))
+	if stands() != 1 {
+		t.Error("a reading is void though its BMC is the same")
+	}
+	ok(t, s.Bind(t.Context(), n.ID, inventory.Endpoint{URL: "https://c01.example"}))
+	if stands() != 0 {
+		t.Error("a reading of a BMC that nobody knows any more counts")
+	}
+}
+
 // testRework: what was signed before a rework is about another rack, and members
 // accepted under it are not accepted any more. The journal says both.
 func testRework(t *testing.T, open Opener) {

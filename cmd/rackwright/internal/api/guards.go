@@ -93,6 +93,10 @@ func (s *Service) guardPower(ctx context.Context, args startArgs, on inventory.S
 		if err := s.mayRun(ctx, n, args.Action); err != nil {
 			return err
 		}
+		if o := n.Operation; o != nil && o.Kind != inventory.OpPower && !strings.HasSuffix(args.Action, "off") {
+			return problem(fmt.Errorf("%s runs on %s (%s, run %s); power %s waits for nothing: ask again when it has ended, or break it with rackwright break %s --reason …: %w",
+				o.Kind, n.Address, o.Step, o.Run, args.Action, n.Address, inventory.ErrHeld))
+		}
 	}
 	return nil
 }

@@ -232,10 +232,11 @@ func (a *Access) dial(ctx context.Context, e inventory.Endpoint, guard redfish.G
 }
 
 // Updater implements Updaters: the device of a node for one turn. A lease that
-// is too short for a write is "busy": nothing was sent, and it comes back.
+// is too short for a write is "busy": nothing was sent, and it comes back. So is a
+// hold that was set meanwhile: an activation resets a host, or switches it on.
 func (a *Access) Updater(ctx context.Context, t Turn) (firmware.Updater, func(), error) {
 	bmc, err := a.dial(ctx, t.Node.BMC, func(ctx context.Context) error {
-		if err := t.Guard(ctx); err != nil {
+		if err := t.Guard(switchingOn(ctx)); err != nil {
 			return fmt.Errorf("%w: %w", firmware.ErrBusy, err)
 		}
 		return nil

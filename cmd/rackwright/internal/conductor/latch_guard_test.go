@@ -2,9 +2,11 @@ package conductor
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/rackwright/rackwright/firmware"
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/redfish"
 )
@@ -48,5 +50,25 @@ func TestLatchStopsAPowerOnUnderWay(t *testing.T) {
 				t.Errorf("%q with the %s latched meanwhile: sent %v, %+v, %v", action, scope, h.sent, r, err)
 			}
 		}
+	}
+}
+
+// TestLatchStopsAnActivation: an activation resets a host, or switches on one that
+// the watch has switched off. It does not leave a latch behind either.
+func TestLatchStopsAnActivation(t *testing.T) {
+	for _, latched := range []bool{false, true} {
+		b := errandBay(t, false)
+		n := b.node("C01")
+		l := newLease(&Conductor{Store: b, Timing: Timing{Lease: time.Minute, Margin: 30 * time.Second}}, inventory.Claim{Subject: inventory.NodeSubject(n.ID)}, time.Now())
+		u, done, err := b.access.Updater(t.Context(), Turn{Node: n, Guard: l.guard})
+		b.must(err)
+		if latched {
+			b.must(b.Hold(t.Context(), inventory.NodeSubject(n.ID), inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: "leak"}))
+		}
+		err = u.Activate(t.Context(), firmware.Step{Verb: firmware.VerbActivate, Activation: firmware.ActivateHostReset})
+		if sent := b.resets()["1 On"]; errors.Is(err, firmware.ErrBusy) != latched || (sent == 0) != latched {
+			t.Errorf("latched %t: %v, told %v", latched, err, b.resets())
+		}
+		done()
 	}
 }

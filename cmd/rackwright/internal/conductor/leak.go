@@ -86,6 +86,7 @@ func (s *Safety) dry(ctx context.Context, bmc Watched, n inventory.Node, at time
 	s.post(n.ID, func(p *post) { p.state, p.blind, p.said, hostless = seen.result, time.Time{}, false, p.hostless })
 	s.learn(ctx, n, read.Detectors)
 	s.file(ctx, n, at, seen, read)
+	s.stayOff(ctx, bmc, n)
 	if time.Since(hostless) < watchFlap { // a tree that still fills shows no host either
 		return
 	}
@@ -94,6 +95,24 @@ func (s *Safety) dry(ctx context.Context, bmc Watched, n inventory.Node, at time
 		s.post(n.ID, func(p *post) { p.hostless = time.Now() })
 	case err != nil:
 		s.Log.Warn("how this host is powered off could not be looked up; it is tried at the next look", "node", n.Address, "err", err)
+	}
+}
+
+// stayOff: a slow BMC may switch a host on minutes after it took the order, and
+// whoever reads the latch believes that it is off.
+func (s *Safety) stayOff(ctx context.Context, bmc Watched, n inventory.Node) {
+	var acted time.Time
+	s.post(n.ID, func(p *post) { acted = p.acted })
+	i := slices.IndexFunc(n.Holds, func(h inventory.Hold) bool {
+		return h.Name == inventory.HoldSafetyLatch && strings.HasPrefix(h.Reason, leakReason) && strings.HasSuffix(h.Reason, hostOff)
+	})
+	if i < 0 || time.Since(acted) > watchSlow || !onAgain(ctx, bmc) {
+		return
+	}
+	how := powerOff(context.WithoutCancel(ctx), bmc)
+	s.Log.Error("a host that was powered off for a leak came on again", "node", n.Address, "power", how)
+	if how != hostOff {
+		s.hold(context.WithoutCancel(ctx), inventory.NodeSubject(n.ID), strings.TrimSuffix(n.Holds[i].Reason, hostOff)+how)
 	}
 }
 
@@ -156,17 +175,19 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	said := s.latch(ctx, n, seen, how)
 	s.escalate(ctx, n)
 	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, read) })
-	again := over && how == hostOff && onAgain(ctx, bmc) // a power-on was on its way when the latch fell
-	switch {
-	case again:
-		how = powerOff(ctx, bmc)
-	case !over:
+	was := how
+	if !over {
 		how = <-result
 	}
-	if again || !over {
+	if how == hostOff && onAgain(ctx, bmc) { // a power-on was on its way when the latch fell
+		how = powerOff(ctx, bmc)
+		was = ""
+	}
+	if how != was {
 		n.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch, Reason: said}}
 		s.latch(ctx, n, seen, how)
 	}
+	s.post(n.ID, func(p *post) { p.acted = time.Now() })
 	s.Log.Error("LEAK", "node", n.Address, "power", how)
 }
 

@@ -56,14 +56,15 @@ func open(ctx context.Context, store Store, t Turn, op inventory.OpKind, plan in
 	if req, ok := wish(t, op); ok {
 		parent = req.Run
 	}
-	taken, err := lockedOut(ctx, store, t, parent)
-	if err != nil || taken != nil { // before a run begins: a lock may wait for a person for days, and each try would be a run in the journal
-		return nil, taken, err
+	by, err := lockedOut(ctx, store, t, parent)
+	if err != nil || by != nil { // before a run begins: a lock may wait for a person for days, and each try would be a run in the journal
+		return nil, shutOut(t, by), err
 	}
-	run, err := store.StartRun(ctx, t.Claim, op, parent, plan)
-	if err != nil {
-		return nil, nil, err
-	}
+	return begin(ctx, store, t, op, parent, plan, scopesOf(t, op))
+}
+
+// scopesOf are the locks that an operation on this subject takes.
+func scopesOf(t Turn, op inventory.OpKind) []inventory.Subject {
 	var scopes []inventory.Subject
 	for _, s := range lifecycle.Locks(op) {
 		switch s {
@@ -73,7 +74,18 @@ func open(ctx context.Context, store Store, t Turn, op inventory.OpKind, plan in
 			scopes = append(scopes, inventory.RackSubject(t.Rack.ID))
 		}
 	}
-	err = store.Lock(ctx, t.Claim, scopes...)
+	return scopes
+}
+
+// begin starts a run, and takes these locks for it.
+func begin(ctx context.Context, store Store, t Turn, op inventory.OpKind, parent inventory.RunID, plan inventory.Digest, scopes []inventory.Subject) (*inventory.Operation, *Result, error) {
+	run, err := store.StartRun(ctx, t.Claim, op, parent, plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(scopes) > 0 {
+		err = store.Lock(ctx, t.Claim, scopes...)
+	}
 	var by *inventory.HeldError
 	if errors.As(err, &by) {
 		return nil, shutOut(t, by), nil
@@ -91,20 +103,23 @@ var budgets = map[inventory.OpKind]time.Duration{inventory.OpSecure: 10 * time.M
 	inventory.OpPower: 10 * time.Minute}
 
 // lockedOut says who holds this node or its rack, if not this run itself.
-func lockedOut(ctx context.Context, store Store, t Turn, parent inventory.RunID) (*Result, error) {
+func lockedOut(ctx context.Context, store Store, t Turn, parent inventory.RunID) (*inventory.HeldError, error) {
 	all, err := store.Locks(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range all {
 		if mine := l.Run == t.Claim.Run || l.Run == parent; !mine && (l.Scope == t.Subject() || l.Scope == inventory.RackSubject(t.Rack.ID)) {
-			return shutOut(t, &inventory.HeldError{Scope: t.Subject(), Lock: &l}), nil
+			return &inventory.HeldError{Scope: t.Subject(), Lock: &l}, nil
 		}
 	}
 	return nil, nil
 }
 
 func shutOut(t Turn, by *inventory.HeldError) *Result {
+	if by == nil {
+		return nil
+	}
 	return &Result{Change: inventory.Change{Outcome: inventory.OutcomeFailed, Detail: by.Error(), Blockers: []inventory.Blocker{held(t, by)}}, Wait: heldWait}
 }
 

@@ -40,7 +40,11 @@ func (*Power) Boundary(op inventory.Operation) (bool, error) {
 
 // Make implements Maker.
 func (m *Power) Make(ctx context.Context, t Turn, _ lifecycle.Facts) (Result, bool, error) {
-	if err := m.overtake(ctx, t); err != nil {
+	t, err := m.expire(ctx, t)
+	if err == nil {
+		err = m.overtake(ctx, t)
+	}
+	if err != nil {
 		return Result{}, false, err
 	}
 	op := t.Operation()
@@ -101,12 +105,46 @@ func (m *Power) start(ctx context.Context, t Turn) (Result, bool, error) {
 	if !known {
 		return Result{}, true, m.say(ctx, t, req, inventory.RequestLine{Result: lineRefused, Detail: "say which: on, off, force-off or restart"})
 	}
-	op, shut, err := open(ctx, m.Store, t, inventory.OpPower, "")
+	by, err := lockedOut(ctx, m.Store, t, req.Run)
+	if err != nil {
+		return Result{}, false, err
+	}
+	scopes := scopesOf(t, inventory.OpPower)
+	switch broken := by != nil && by.Lock.State == "needs-repair"; {
+	case broken && takesPower(action):
+		scopes = nil // nobody works there, and whoever must look at what was broken off may want it off first
+	case by != nil:
+		line := inventory.RequestLine{Result: lineRunning, Detail: "not sent yet: " + by.Error()}
+		return *shutOut(t, by), false, m.say(ctx, t, req, line)
+	}
+	op, shut, err := begin(ctx, m.Store, t, inventory.OpPower, req.Run, "", scopes)
 	if err != nil || shut != nil {
 		return deref(shut), false, err
 	}
 	op.Step, op.Detail, op.Attempt = "power", string(action), 1
 	return keep(*op, powerState{Request: req.Run}, 0)
+}
+
+// expire ends what was asked so long ago that nobody expects it any more: whoever
+// stands at the machine hours later must not see it start.
+func (m *Power) expire(ctx context.Context, t Turn) (Turn, error) {
+	var still []inventory.Request
+	for _, req := range t.Asked {
+		late := req.Op == inventory.OpPower && time.Since(req.At) > budgets[inventory.OpPower]
+		if !late || t.Operation() != nil || len(t.Unsettled) > 0 { // one under way is answered by what becomes of it
+			still = append(still, req)
+			continue
+		}
+		why := "not sent within " + budgets[inventory.OpPower].String() + ": something else held this node"
+		if lifecycle.SwitchesOff(req.Args) {
+			why += notKnownOff
+		}
+		if err := m.say(ctx, t, req, inventory.RequestLine{Result: lineFailed, Detail: why}); err != nil {
+			return t, err
+		}
+	}
+	t.Asked = still
+	return t, nil
 }
 
 // overtake refuses what was asked before a request for power off: nobody who
@@ -212,12 +250,14 @@ func (m *Power) later(ctx context.Context, t Turn, op *inventory.Operation, caus
 	return out, false, m.answer(ctx, t, op, inventory.RequestLine{Result: lineRunning, Detail: "not sent yet: " + cause.Error() + notOff(op)})
 }
 
+const notKnownOff = "; it is NOT known to be off: if it must be, cut its supply by hand"
+
 // notOff is what somebody who asked for power off has to know while it is not.
 func notOff(op *inventory.Operation) string {
 	if !lifecycle.OffUnderWay(op) {
 		return ""
 	}
-	return "; it is NOT known to be off: if it must be, cut its supply by hand"
+	return notKnownOff
 }
 
 func ended(o inventory.Outcome, why string) Result {

@@ -106,9 +106,10 @@ func takesPower(a redfish.PowerAction) bool {
 	return a == redfish.ActionForceOff || a == redfish.ActionGracefulShutdown
 }
 
-// readReset decides an unknown reset by looking: a moved mark or the wanted
-// power state means done; nothing after the quiet time, counted from the intent,
-// means it never began.
+// readReset decides an unknown reset by looking. Off is off and on is on, whatever
+// moved: a host that restarted by itself, or a BMC that did, has not been switched.
+// A restart is done when the host's own reset time moved. Nothing after the quiet
+// time, counted from the intent, means that it never began.
 func readReset(ctx context.Context, bmc resetter, i inventory.Intent, quiet time.Duration) (resetDone, error) {
 	var before resetBefore
 	if err := json.Unmarshal(i.Before, &before); err != nil {
@@ -123,13 +124,16 @@ func readReset(ctx context.Context, bmc resetter, i inventory.Intent, quiet time
 		return resetDone{}, err
 	}
 	done := resetDone{intent: i.ID, outcome: inventory.OutcomeOK}
+	off, moved := now == redfish.PowerOff, mark.Host != "" && mark.Host != before.Mark.Host
 	switch {
-	case mark != before.Mark && mark.Host != "":
-		done.detail = "read back: the host was reset since"
-	case before.Action == redfish.ActionOn && before.Power == redfish.PowerOff && now != redfish.PowerOff:
-		done.detail = "read back: the host is on"
-	case takesPower(before.Action) && now == redfish.PowerOff:
+	case takesPower(before.Action) && off:
 		done.detail = "read back: the host is off"
+	case before.Action == redfish.ActionOn && !off && (moved || before.Power == redfish.PowerOff):
+		done.detail = "read back: the host is on"
+	case !takesPower(before.Action) && before.Action != redfish.ActionOn && moved:
+		done.detail = "read back: the host was reset since"
+	case takesPower(before.Action) && time.Since(i.Begun) > quiet:
+		done.outcome, done.detail = inventory.OutcomeFailed, "read back: the host is "+string(now)
 	case time.Since(i.Begun) > quiet:
 		done.outcome, done.detail = inventory.OutcomeFailed, "read back: it never began"
 	default:

@@ -16,14 +16,15 @@ import (
 type host struct {
 	power redfish.PowerState
 	mark  string
-	err   error // of the write
-	away  error // of every question
+	bmc   string // reset time of the BMC itself
+	err   error  // of the write
+	away  error  // of every question
 	sent  []redfish.PowerAction
 }
 
 func (h *host) Power(context.Context) (redfish.PowerState, error) { return h.power, h.away }
 func (h *host) Mark(context.Context) (redfish.Mark, error) {
-	return redfish.Mark{Host: h.mark}, h.away
+	return redfish.Mark{Host: h.mark, BMC: h.bmc}, h.away
 }
 func (h *host) SetPower(_ context.Context, a redfish.PowerAction) error {
 	h.sent = append(h.sent, a)
@@ -89,6 +90,10 @@ func TestReadReset(t *testing.T) {
 		{"a BMC that tells no reset time proves nothing", restart, host{power: redfish.PowerOn}, time.Second, inventory.OutcomeUnknown},
 		{"it came on", before(redfish.PowerOff, redfish.ActionOn), host{power: redfish.PowerPoweringOn, mark: "10:00"}, 0, inventory.OutcomeOK},
 		{"it stayed off", before(redfish.PowerOff, redfish.ActionOn), host{power: redfish.PowerOff, mark: "10:00"}, time.Hour, inventory.OutcomeFailed},
+		{"a power-off that only its BMC restarted over", before(redfish.PowerOn, redfish.ActionForceOff), host{power: redfish.PowerOn, mark: "10:00", bmc: "10:05"}, time.Second, inventory.OutcomeUnknown},
+		{"a power-off, and the host restarted by itself", before(redfish.PowerOn, redfish.ActionForceOff), host{power: redfish.PowerOn, mark: "10:05"}, time.Hour, inventory.OutcomeFailed},
+		{"a power-on, and it is off all the same", before(redfish.PowerOff, redfish.ActionOn), host{power: redfish.PowerOff, mark: "10:05"}, time.Second, inventory.OutcomeUnknown},
+		{"a restart that only its BMC restarted over", restart, host{power: redfish.PowerOn, mark: "10:00", bmc: "10:05"}, time.Hour, inventory.OutcomeFailed},
 		{"it went off", before(redfish.PowerOn, redfish.ActionForceOff), host{power: redfish.PowerOff, mark: "10:00"}, 0, inventory.OutcomeOK},
 	} {
 		got, err := readReset(t.Context(), &c.host, inventory.Intent{ID: "i1", Before: c.before, Begun: time.Now().Add(-c.age)}, 30*time.Second)

@@ -44,6 +44,7 @@ type post struct {
 	hostless time.Time        // when it had no host that could be powered off
 	blind    time.Time        // since when it cannot be read
 	said     bool             // and that was said
+	acted    time.Time        // when its host was powered off for a leak
 	filed    inventory.Result // what the record says, as of checked
 	checked  time.Time
 }
@@ -81,6 +82,7 @@ const (
 	watchFlap    = 10 * time.Minute // two single readings within this are a leak
 	watchSend    = 45 * time.Second // for a power-off to leave
 	watchConfirm = 10 * time.Second // for a host to be off
+	watchSlow    = 5 * time.Minute  // a power-on that a BMC took may take effect so late
 	watchRecheck = 5 * time.Minute  // what the record says of a BMC is looked up again
 )
 

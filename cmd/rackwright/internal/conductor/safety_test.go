@@ -315,8 +315,10 @@ func TestSafetyWithoutRecord(t *testing.T) {
 	p.wet(c01, 1, "OK")
 	p.away = nil
 	lookNow(t, s)
-	lookNow(t, s)                                                                     // what was owed is filed beside the first of these looks
-	if p.latch("C01") == "" || !strings.HasPrefix(p.leaks("C01"), "pass fail pass") { // one more pass when the latch fell behind the first
+	lookNow(t, s) // what was owed is filed beside the first of these looks
+
+	// one more pass when the latch fell behind the first
+	if p.latch("C01") == "" || !strings.HasPrefix(p.leaks("C01"), "pass fail pass") {
 		t.Fatalf("latch %q, leaks %s", p.latch("C01"), p.leaks("C01"))
 	}
 	p.must(p.lift("C01"))

@@ -78,6 +78,9 @@ func (s *Steps) nodeStep(ctx context.Context, t Turn) (Result, error) {
 		return Result{}, err
 	}
 	if op := t.Operation(); op != nil || len(t.Unsettled) > 0 {
+		if err := s.meanwhile(ctx, t, f); err != nil {
+			return Result{}, err
+		}
 		return s.resume(ctx, t, f)
 	}
 	if r, busy, err := s.asked(ctx, t, f); busy || err != nil {
@@ -242,7 +245,10 @@ func paused(t Turn, f lifecycle.Facts, m Maker) (Result, bool, error) {
 	op := t.Operation()
 	edge, ok := m.(bounded)
 	late := op != nil && over(t, *op) != nil
-	if op == nil || !ok || len(t.Unsettled) > 0 || late && op.Kind == inventory.OpPower { // who asked for power does not expect it any more: it is answered
+	if op == nil || !ok || len(t.Unsettled) > 0 {
+		return Result{}, false, nil
+	}
+	if _, off := offAfter(t, inventory.Request{}); op.Kind == inventory.OpPower && (late || off) { // it is answered: nobody expects it any more, or power off overtakes it
 		return Result{}, false, nil
 	}
 	if at, err := edge.Boundary(*op); err != nil || !at {
