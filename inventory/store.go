@@ -96,6 +96,10 @@ type Work interface {
 	Shards(context.Context, Holder) ([]RackID, error)
 	// Lock takes scopes for the claim's run; all or nothing; rack → shelf → domain → node. ErrHeld names the holder.
 	Lock(context.Context, Claim, ...Subject) error
+	// Overtake breaks what runs on the claim's subject, as a person's first BreakLock
+	// does, for what overtakes it. ErrStale: somebody else did, or works there now;
+	// ErrNotFound: no lock is held. The claim is void afterwards.
+	Overtake(ctx context.Context, c Claim, reason string) error
 	Asked(context.Context, Claim) ([]Request, error)
 	// Answer sets the result line of the claim's subject in a request.
 	Answer(context.Context, Claim, RunID, RequestLine) error

@@ -45,9 +45,10 @@ func (b *BMC) Power(ctx context.Context) (PowerState, error) {
 	return s.PowerState, nil
 }
 
-// SetPower sends one reset to the host, or nothing if On or ForceOff is the
-// state already. It does not wait for the state: ask Power. A lost answer is
-// ErrOutcomeUnknown: read Power and Mark back.
+// SetPower sends one reset to the host, or nothing if it is to be on and is. It
+// does not wait for the state: ask Power. A lost answer is ErrOutcomeUnknown: read
+// Power and Mark back. ForceOff is sent to a host that reads Off, too: it may be
+// about to come on. A BMC that refuses it then has nothing to do.
 //
 // An Urgent ForceOff that ReadyOff has prepared is sent at once, whatever the
 // state: nothing is read first.
@@ -60,13 +61,19 @@ func (b *BMC) SetPower(ctx context.Context, want PowerAction) error {
 	if err != nil {
 		return err
 	}
-	if (want == ActionOn && s.PowerState == PowerOn) || (want == ActionForceOff && s.PowerState == PowerOff) {
+	if want == ActionOn && s.PowerState == PowerOn {
 		return nil
 	}
+	word := want
 	if other, ok := b.profile.Resets[want]; ok {
-		want = other
+		word = other
 	}
-	return b.reset(ctx, op, s.Actions, resetSystem, []string{string(want)})
+	err = b.reset(ctx, op, s.Actions, resetSystem, []string{string(word)})
+	var e *Error
+	if want == ActionForceOff && s.PowerState == PowerOff && errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && !errors.Is(err, ErrAuth) {
+		return nil
+	}
+	return err
 }
 
 // powerSwitch is where and with which word a host is powered off.

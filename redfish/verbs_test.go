@@ -40,8 +40,8 @@ func TestSetPowerTakesItsValuesFromActionInfo(t *testing.T) {
 	if s, err := b.Power(soon(t)); s != PowerOff || err != nil {
 		t.Errorf("%q, %v", s, err)
 	}
-	if err := b.SetPower(soon(t), ActionForceOff); err != nil || len(*sent) != 0 {
-		t.Errorf("off is off already: %v, sent %v", err, *sent)
+	if err := b.SetPower(soon(t), ActionForceOff); err != nil || len(*sent) != 1 {
+		t.Errorf("what reads off may be about to come on: %v, sent %v", err, *sent)
 	}
 	if err := b.SetPower(soon(t), ActionPowerCycle); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "On, ForceOff, ForceRestart") {
 		t.Errorf("got %v, want the values it takes", err)
@@ -51,11 +51,32 @@ func TestSetPowerTakesItsValuesFromActionInfo(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if text := strings.Join(*sent, " "); text != `{"ResetType":"On"} {"ResetType":"ForceRestart"} {"ResetType":"ForceRestart"}` {
+	if text := strings.Join(*sent, " "); text != `{"ResetType":"ForceOff"} {"ResetType":"On"} {"ResetType":"ForceRestart"} {"ResetType":"ForceRestart"}` {
 		t.Errorf("sent %s", text)
 	}
 	if _, err := d.Dial(soon(t), inventory.Endpoint{URL: f.URL, Profile: "nobody"}, nil); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "lenovo") {
 		t.Errorf("an unknown profile: %v", err)
+	}
+}
+
+// TestForceOffRefused: a BMC refuses to power off what is off, and that is no error;
+// of a host that is on it is one.
+func TestForceOffRefused(t *testing.T) {
+	f := newFake(t)
+	f.hook("POST "+resetURI, func(w http.ResponseWriter, _ *http.Request) {
+		failWith(w, http.StatusConflict, "Base.1.8.ResourceInUse", "no")
+	})
+	d, _ := newDialer(t)
+	b := dial(t, d, f.endpoint(), free)
+	if err := b.SetPower(soon(t), ActionForceOff); err != nil {
+		t.Errorf("off, and refused: %v", err)
+	}
+	if err := b.SetPower(soon(t), ActionOn); err == nil {
+		t.Error("a refused power-on is no error")
+	}
+	f.docs[systemURI] = strings.Replace(f.docs[systemURI], `"PowerState":"Off"`, `"PowerState":"On"`, 1)
+	if err := b.SetPower(soon(t), ActionForceOff); err == nil {
+		t.Error("on, refused, and no error")
 	}
 }
 

@@ -106,10 +106,11 @@ func noHold(s Spec, f Facts) (inventory.Result, string) {
 		}
 		return inventory.ResultPass, ""
 	}
-	if s.Rack == "" {
+	r, why := check(inventory.RackSubject(f.Rack.ID), f.Rack.Name, f.Rack.Holds) // it holds its members, too
+	if s.Rack == "" && r == inventory.ResultPass {
 		return check(inventory.NodeSubject(f.Node.ID), f.Node.Address, f.Node.Holds)
 	}
-	if r, why := check(inventory.RackSubject(f.Rack.ID), f.Rack.Name, f.Rack.Holds); r != inventory.ResultPass {
+	if s.Rack == "" || r != inventory.ResultPass {
 		return r, why
 	}
 	for _, n := range f.Nodes {

@@ -25,7 +25,7 @@ func Fallen(f Facts) []inventory.Blocker {
 			Reason: "the frozen draft covers other members than the rack does now"}}, f.Rack.Name)
 	}
 	for _, m := range rackOrder[:RackRank(inventory.RackInReview)] {
-		out = append(out, blockers(RackGateResults(m, f), f.Rack.Name)...)
+		out = append(out, blockers(printed(RackGateResults(m, f), f), f.Rack.Name)...)
 	}
 	for _, n := range f.Nodes {
 		if !slices.Contains(f.Rack.Excluded, n.ID) {
@@ -48,9 +48,22 @@ func asFrozen(f Facts) Facts {
 func fallenNode(f Facts) []inventory.Blocker {
 	var out []inventory.Blocker
 	for _, m := range nodeOrder[:Rank(inventory.NodeAccepted)] {
-		out = append(out, blockers(GateResults(m, f), f.Node.Address)...)
+		out = append(out, blockers(printed(GateResults(m, f), f), f.Node.Address)...)
 	}
 	return out
+}
+
+// printed: the draft printed a pass where a waiver had nothing to waive yet. What
+// failed since is waived by no certificate.
+func printed(all []GateResult, f Facts) []GateResult {
+	draft, ok := newest(GateDraft, inventory.ByMachine, inventory.RackSubject(f.Rack.ID), f)
+	for i, g := range all {
+		late := slices.ContainsFunc(f.Evidence, func(e inventory.Evidence) bool { return e.ID == g.Evidence && e.At.After(draft.At) })
+		if ok && g.Result == inventory.ResultWaived && g.Evidence != "" && late {
+			all[i].Result, all[i].Reason = inventory.ResultFail, "it failed after the draft was frozen, which does not print its waiver"
+		}
+	}
+	return all
 }
 
 // underRack is what guards the rack's last milestones beside their own gates.

@@ -78,13 +78,17 @@ func (t *tx) simulatedSubject(ctx context.Context, on inventory.Subject, rackID 
 
 // void ends the validity of a subject's evidence for gates; the rows stay.
 func (t *tx) void(ctx context.Context, on inventory.Subject, gates []inventory.Gate, why string) error {
+	return t.voidThose(ctx, on, why, func(e inventory.Evidence) bool { return slices.Contains(gates, e.Gate) })
+}
+
+func (t *tx) voidThose(ctx context.Context, on inventory.Subject, why string, those func(inventory.Evidence) bool) error {
 	rows, err := list[inventory.Evidence](ctx, t, "evidence", "SELECT body FROM evidence WHERE subject = $1 AND void = 0", on.String())
 	if err != nil {
 		return err
 	}
 	var ended []inventory.Gate
 	for _, e := range rows {
-		if !slices.Contains(gates, e.Gate) {
+		if !those(e) {
 			continue
 		}
 		e.Void, e.VoidWhy = true, why

@@ -207,8 +207,11 @@ func (s *Store) Bind(ctx context.Context, id inventory.NodeID, e inventory.Endpo
 		if err := t.saveNode(ctx, &n); err != nil {
 			return err
 		}
-		if unpinned { // nobody watches its detectors until its key is known again, and nobody knows whose they were
-			if err := t.void(ctx, inventory.NodeSubject(n.ID), []inventory.Gate{lifecycle.GateLeak}, "its BMC is bound anew"); err != nil {
+		if unpinned { // nobody watches its detectors until its key is known again, and nobody knows whose were dry
+			dry := func(e inventory.Evidence) bool {
+				return e.Gate == lifecycle.GateLeak && e.Result == inventory.ResultPass
+			}
+			if err := t.voidThose(ctx, inventory.NodeSubject(n.ID), "its BMC is bound anew", dry); err != nil {
 				return err
 			}
 		}

@@ -144,6 +144,34 @@ func (s *Store) BreakLock(ctx context.Context, on inventory.Subject, by inventor
 	})
 }
 
+// Overtake implements inventory.Work.
+func (s *Store) Overtake(ctx context.Context, c inventory.Claim, reason string) error {
+	return s.tx(ctx, func(t *tx) error {
+		on, rackID, err := subject(ctx, t, c.Subject)
+		if err != nil {
+			return err
+		}
+		if err := t.hold(ctx, rackID); err != nil {
+			return err
+		}
+		if err := t.fence(ctx, c); err != nil {
+			return err
+		}
+		held, err := locks(ctx, t, rackID)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(held, func(l inventory.Lock) bool { return l.Scope == on && l.State == "held" })
+		if i < 0 {
+			return fmt.Errorf("nothing on %s holds a lock: %w", on, inventory.ErrNotFound)
+		}
+		if err := t.breakLock(ctx, held[i], rackID, reason); err != nil {
+			return err
+		}
+		return t.wakeAll(ctx, on, rackID)
+	})
+}
+
 func (t *tx) confirm(ctx context.Context, l inventory.Lock, rackID inventory.RackID, by inventory.PersonID, reason string) error {
 	open, _, err := number(ctx, t, "SELECT COUNT(*) FROM intent WHERE run_id = $1 AND settled = 0", string(l.Run))
 	if err != nil {

@@ -20,7 +20,7 @@ func Run(t *testing.T, fresh func(*testing.T) Opener) {
 		{"Intents", testIntents}, {"Locks", testLocks}, {"BreakLock", testBreakLock}, {"Batches", testBatches},
 		{"Bindings", testBindings}, {"Boots", testBoots}, {"Documents", testDocuments}, {"People", testPeople}, {"Vault", testVault},
 		{"Reopen", testReopen}, {"Draft", testDraft}, {"MovedMAC", testMovedMAC},
-		{"FailedInReview", testFailedInReview}, {"HeldBeforeHandover", testHeldBeforeHandover}, {"Rework", testRework}, {"WaivedInReview", testWaivedInReview}, {"BoundAnew", testBoundAnew}, {"Sealed", testSealed}, {"BoundBMC", testBoundBMC},
+		{"FailedInReview", testFailedInReview}, {"HeldBeforeHandover", testHeldBeforeHandover}, {"Rework", testRework}, {"WaivedInReview", testWaivedInReview}, {"WaivedBefore", testWaivedBefore}, {"BoundAnew", testBoundAnew}, {"Overtake", testOvertake}, {"Sealed", testSealed}, {"BoundBMC", testBoundBMC},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, fresh(t)) })
 	}

@@ -260,3 +260,36 @@ func testBatches(t *testing.T, open Opener) {
 		t.Fatalf("batches: %v %v", all, err)
 	}
 }
+
+// testOvertake: who holds the claim breaks what runs, once. It does not confirm what
+// somebody else has broken meanwhile, as a person's second BreakLock does.
+func testOvertake(t *testing.T, open Opener) {
+	s := open()
+	on := inventory.NodeSubject(Rack(t, s)["C01"].ID)
+	c := claim(t, s, "one", on)
+	want(t, s.Overtake(t.Context(), c, "power off"), inventory.ErrNotFound)
+	_, err := s.StartRun(t.Context(), c, inventory.OpBurnIn, "", "")
+	ok(t, err)
+	ok(t, s.Lock(t.Context(), c, on))
+	ok(t, s.BreakLock(t.Context(), on, "ann", "smoke"))
+	want(t, s.Overtake(t.Context(), c, "power off"), inventory.ErrStale)
+	c = claim(t, s, "one", on)
+	want(t, s.Overtake(t.Context(), c, "power off"), inventory.ErrNotFound)
+	all, err := s.Locks(t.Context())
+	ok(t, err)
+	if len(all) != 1 || all[0].State != "needs-repair" {
+		t.Errorf("locks %+v, want the one that waits for a person", all)
+	}
+	ok(t, s.BreakLock(t.Context(), on, "ann", "I looked"))
+	_, err = s.StartRun(t.Context(), c, inventory.OpBurnIn, "", "")
+	ok(t, err)
+	ok(t, s.Lock(t.Context(), c, on))
+	ok(t, s.Overtake(t.Context(), c, "power off, asked for by fay"))
+	all, err = s.Locks(t.Context())
+	ok(t, err)
+	if len(all) != 1 || all[0].State != "needs-repair" {
+		t.Errorf("locks %+v after it was overtaken", all)
+	}
+	_, err = s.Renew(t.Context(), c)
+	want(t, err, inventory.ErrStale)
+}

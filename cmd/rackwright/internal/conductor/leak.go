@@ -62,9 +62,13 @@ func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, re
 	if !leaks {
 		read, err = bmc.Leaks(ctx, n.BMC.Detectors)
 		if seen = judgeLeaks(read, n.BMC.Detectors); err != nil && seen.result != inventory.ResultFail { // an error after a leak takes nothing back
+			s.stayOff(ctx, bmc, n)
 			s.unseen(ctx, n, at, err)
 			return
 		}
+	}
+	if seen.result != inventory.ResultFail {
+		s.stayOff(ctx, bmc, n)
 	}
 	switch seen.result {
 	case inventory.ResultUnjudged:
@@ -86,7 +90,6 @@ func (s *Safety) dry(ctx context.Context, bmc Watched, n inventory.Node, at time
 	s.post(n.ID, func(p *post) { p.state, p.blind, p.said, hostless = seen.result, time.Time{}, false, p.hostless })
 	s.learn(ctx, n, read.Detectors)
 	s.file(ctx, n, at, seen, read)
-	s.stayOff(ctx, bmc, n)
 	if time.Since(hostless) < watchFlap { // a tree that still fills shows no host either
 		return
 	}
@@ -95,24 +98,6 @@ func (s *Safety) dry(ctx context.Context, bmc Watched, n inventory.Node, at time
 		s.post(n.ID, func(p *post) { p.hostless = time.Now() })
 	case err != nil:
 		s.Log.Warn("how this host is powered off could not be looked up; it is tried at the next look", "node", n.Address, "err", err)
-	}
-}
-
-// stayOff: a slow BMC may switch a host on minutes after it took the order, and
-// whoever reads the latch believes that it is off.
-func (s *Safety) stayOff(ctx context.Context, bmc Watched, n inventory.Node) {
-	var acted time.Time
-	s.post(n.ID, func(p *post) { acted = p.acted })
-	i := slices.IndexFunc(n.Holds, func(h inventory.Hold) bool {
-		return h.Name == inventory.HoldSafetyLatch && strings.HasPrefix(h.Reason, leakReason) && strings.HasSuffix(h.Reason, hostOff)
-	})
-	if i < 0 || time.Since(acted) > watchSlow || !onAgain(ctx, bmc) {
-		return
-	}
-	how := powerOff(context.WithoutCancel(ctx), bmc)
-	s.Log.Error("a host that was powered off for a leak came on again", "node", n.Address, "power", how)
-	if how != hostOff {
-		s.hold(context.WithoutCancel(ctx), inventory.NodeSubject(n.ID), strings.TrimSuffix(n.Holds[i].Reason, hostOff)+how)
 	}
 }
 
@@ -191,14 +176,6 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	s.Log.Error("LEAK", "node", n.Address, "power", how)
 }
 
-// onAgain: the host has power that was off a moment ago.
-func onAgain(ctx context.Context, bmc Watched) bool {
-	ctx, cancel := context.WithTimeout(ctx, watchSend)
-	defer cancel()
-	state, err := bmc.Power(ctx)
-	return err == nil && state != redfish.PowerOff
-}
-
 // latch holds a node with what was seen and done; one that is latched already is
 // only held anew when its power tells another story now.
 func (s *Safety) latch(ctx context.Context, n inventory.Node, seen found, how string) (reason string) {
@@ -212,36 +189,6 @@ func (s *Safety) latch(ctx context.Context, n inventory.Node, seen found, how st
 	}
 	s.hold(ctx, inventory.NodeSubject(n.ID), reason)
 	return reason
-}
-
-// powerOff cuts the host's power and says how that went. What did not get through
-// is sent again: off twice is off. A nil BMC could not be opened.
-func powerOff(ctx context.Context, bmc Watched) string {
-	const cut = "cut its supply at the shelf or outlet"
-	if bmc == nil {
-		return "its host is NOT off (its BMC does not answer): " + cut
-	}
-	ctx, over := context.WithTimeout(ctx, watchSend+watchConfirm)
-	defer over()
-	send := func() error {
-		brief, cancel := context.WithTimeout(ctx, watchSend)
-		defer cancel()
-		return bmc.SetPower(brief, redfish.ActionForceOff)
-	}
-	err := send()
-	for end := time.Now().Add(watchConfirm); ; time.Sleep(watchConfirm / 20) {
-		state, perr := bmc.Power(ctx)
-		switch {
-		case perr == nil && state == redfish.PowerOff:
-			return hostOff
-		case errors.Is(err, redfish.ErrUnsupported) && errors.Is(perr, redfish.ErrUnsupported):
-			return "no host here can be powered off: " + cut
-		case time.Now().After(end) || ctx.Err() != nil:
-			return fmt.Sprintf("its host is NOT off (%s): %s", errors.Join(err, perr, fmt.Errorf("power state %q", state)), cut)
-		case err != nil && !errors.Is(err, redfish.ErrUnsupported):
-			err = send()
-		}
-	}
 }
 
 // unseen: a BMC, or a detector of it, cannot be read. After longer than a flash

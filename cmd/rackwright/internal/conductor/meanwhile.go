@@ -56,7 +56,7 @@ func (s *Steps) breakFor(ctx context.Context, t Turn, req inventory.Request, kin
 	if never {
 		return errNotNow
 	}
-	err := s.Store.BreakLock(ctx, t.Subject(), req.By, fmt.Sprintf("power off, asked for by %s, overtakes %s", req.By, kind))
+	err := s.Store.Overtake(ctx, t.Claim, fmt.Sprintf("power off, asked for by %s, overtakes %s", req.By, kind))
 	if errors.Is(err, inventory.ErrNotFound) {
 		return errNotNow // it holds no lock: it is short, and ends by itself
 	}

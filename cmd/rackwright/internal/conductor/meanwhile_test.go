@@ -130,6 +130,59 @@ func TestPowerUnderAHold(t *testing.T) {
 	b.isOff(off)
 }
 
+// TestPowerOffBehindWhatIsLost: the answer to a restart is lost and its BMC silent.
+// Who asks for power off is told at once, though another's action comes first.
+func TestPowerOffBehindWhatIsLost(t *testing.T) {
+	b := errandBay(t, true)
+	b.faults(bmcsim.Fault{Method: "POST", Path: "*" + hostReset, Reset: "after"})
+	b.begun = func(inventory.Intent) { b.silence() }
+	on := b.ask(inventory.OpPower, `{"action":"restart"}`)
+	b.work("nobody knows", func() bool { return b.outcomes() == "open" && b.blocked("conductor.unreachable") })
+	if l := b.line(on); !strings.HasPrefix(l.Detail, "sent, and") {
+		t.Errorf("who asked for the restart is told %+v", l)
+	}
+	off := b.ask(inventory.OpPower, `{"action":"force-off"}`)
+	b.work("who asked for power off is told", func() bool { return strings.Contains(b.line(off).Detail, "NOT known to be off") })
+	b.begun = nil
+	b.fleet.ClearFaults()
+	b.isOff(off)
+}
+
+// TestPowerOffForced: an operating system that does not shut down is not waited for
+// when somebody asks for force.
+func TestPowerOffForced(t *testing.T) {
+	b := newBay(t, inventory.NodeSecured, nil, func(b *bay, s *Steps) {
+		s.Extra[inventory.OpPower] = &Power{Store: b, Access: b.access, Poll: 20 * time.Millisecond, Quiet: time.Minute}
+	}, func(s *bmcsim.Spec) { s.PowerOn, s.Timing.PowerOff = true, 3*time.Second })
+	soft := b.ask(inventory.OpPower, `{"action":"off"}`)
+	b.work("it shuts down", func() bool { return strings.Contains(b.line(soft).Detail, "NOT known to be off") })
+	off := b.ask(inventory.OpPower, `{"action":"force-off"}`)
+	b.work("it was forced", func() bool { return b.resets()["1 ForceOff"] == 1 })
+	if l := b.line(soft); l.Result != lineFailed || !strings.Contains(l.Detail, "force") {
+		t.Errorf("who asked for a shut-down is told %+v", l)
+	}
+	b.isOff(off)
+}
+
+// TestPowerOffAfterOn: a BMC that shows Off after it took a power-on proves nothing.
+func TestPowerOffAfterOn(t *testing.T) {
+	b := newBay(t, inventory.NodeSecured, nil, errands, func(s *bmcsim.Spec) { s.Timing.PowerOn = 400 * time.Millisecond })
+	if got := b.answered(b.ask(inventory.OpPower, `{"action":"on"}`)); got.Result != lineOK {
+		t.Fatalf("%+v", got)
+	}
+	off := b.ask(inventory.OpPower, `{"action":"force-off"}`)
+	if got := b.answered(off); got.Result != lineOK && !strings.Contains(got.Detail, "NOT known to be off") {
+		t.Errorf("%+v", got)
+	}
+	if b.resets()["1 ForceOff"] != 1 {
+		t.Errorf("told %v", b.resets())
+	}
+	time.Sleep(time.Second)
+	if b.line(off).Result == lineOK && b.bmc.Power() != "Off" {
+		t.Errorf("answered ok, and the host is %s", b.bmc.Power())
+	}
+}
+
 // TestPowerExpires: what could not begin for so long that nobody expects it any
 // more is answered, and does not strike later.
 func TestPowerExpires(t *testing.T) {

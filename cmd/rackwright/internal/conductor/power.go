@@ -72,7 +72,9 @@ func (m *Power) turn(ctx context.Context, t Turn, op *inventory.Operation) (Resu
 	defer bmc.Close()
 	var r resetDone
 	if len(t.Unsettled) > 0 {
-		r, err = readReset(ctx, bmc, t.Unsettled[0], quietOr(m.Quiet))
+		if r, err = readReset(ctx, bmc, t.Unsettled[0], quietOr(m.Quiet)); err == nil && r.outcome == inventory.OutcomeUnknown && m.forced(t) {
+			r.outcome, r.detail, r.wait = inventory.OutcomeFailed, "not off so far; overtaken by a request to force it", 0
+		}
 	} else {
 		r, err = sendReset(ctx, t, bmc, resetIntent{Step: "power", Effect: "switch the node as asked", Attempt: op.Attempt, Action: redfish.PowerAction(op.Detail)})
 	}
@@ -82,7 +84,7 @@ func (m *Power) turn(ctx context.Context, t Turn, op *inventory.Operation) (Resu
 	out := Result{Change: inventory.Change{Settles: r.intent, Outcome: r.outcome, Detail: r.detail}, Wait: r.wait}
 	if r.outcome == inventory.OutcomeUnknown {
 		out.Operation = op
-		return out, false, nil
+		return out, false, m.answer(ctx, t, op, inventory.RequestLine{Result: lineRunning, Detail: r.detail + notOff(op)})
 	}
 	line := inventory.RequestLine{Result: lineOK, Detail: r.detail}
 	if r.outcome == inventory.OutcomeFailed {
@@ -90,6 +92,13 @@ func (m *Power) turn(ctx context.Context, t Turn, op *inventory.Operation) (Resu
 	}
 	out.Due = time.Now()
 	return out, false, m.answer(ctx, t, op, line)
+}
+
+// forced: somebody asks for force-off while the operating system still shuts down.
+func (m *Power) forced(t Turn) bool {
+	off, ok := offAfter(t, serving(t, t.Operation()))
+	action, _ := actionOf(off)
+	return ok && action == redfish.ActionForceOff && doing(t, t.Operation()) == redfish.ActionGracefulShutdown
 }
 
 // start begins what is asked first; a request for power off goes before others.
@@ -239,6 +248,9 @@ func (m *Power) say(ctx context.Context, t Turn, req inventory.Request, line inv
 // operation under way stays.
 func (m *Power) later(ctx context.Context, t Turn, op *inventory.Operation, cause error) (Result, bool, error) {
 	out := Result{Change: inventory.Change{Operation: op}, Wait: m.Poll, Reason: cause.Error()}
+	if err := m.othersOff(ctx, t, op, cause); err != nil {
+		return Result{}, false, err
+	}
 	if errors.Is(cause, redfish.ErrBusy) || errors.Is(cause, ErrLease) {
 		return out, false, nil
 	}
@@ -247,7 +259,30 @@ func (m *Power) later(ctx context.Context, t Turn, op *inventory.Operation, caus
 		return Result{}, false, err
 	}
 	out.Blockers = []inventory.Blocker{*b}
-	return out, false, m.answer(ctx, t, op, inventory.RequestLine{Result: lineRunning, Detail: "not sent yet: " + cause.Error() + notOff(op)})
+	sent := "not sent yet: "
+	if len(t.Unsettled) > 0 {
+		sent = "sent, and what became of it is not known: "
+	}
+	return out, false, m.answer(ctx, t, op, inventory.RequestLine{Result: lineRunning, Detail: sent + cause.Error() + notOff(op)})
+}
+
+// othersOff tells everybody who waits for a power off behind an action that cannot
+// be read back that the host is not known to be off.
+func (m *Power) othersOff(ctx context.Context, t Turn, op *inventory.Operation, cause error) error {
+	mine := serving(t, op)
+	for _, req := range t.Asked {
+		if req.Op != inventory.OpPower || req.Run == mine.Run || !lifecycle.SwitchesOff(req.Args) {
+			continue
+		}
+		line := inventory.RequestLine{Result: lineRunning, Detail: "not sent yet: " + cause.Error() + notKnownOff}
+		if time.Since(req.At) > budgets[inventory.OpPower] {
+			line = inventory.RequestLine{Result: lineFailed, Detail: "not sent within " + budgets[inventory.OpPower].String() + ": " + cause.Error() + notKnownOff}
+		}
+		if err := m.say(ctx, t, req, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const notKnownOff = "; it is NOT known to be off: if it must be, cut its supply by hand"

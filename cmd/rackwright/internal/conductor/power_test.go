@@ -20,7 +20,7 @@ type switcher struct {
 }
 
 func newSwitcher(t *testing.T, p *pond, d *redfish.Dialer) *switcher {
-	steps := &Steps{Store: p.Store, Extra: map[inventory.OpKind]Maker{inventory.OpPower: &Power{Store: p.Store, Poll: time.Millisecond, Access: &Access{Store: p.Store, Dialer: d}}}}
+	steps := &Steps{Store: p.Store, Extra: map[inventory.OpKind]Maker{inventory.OpPower: &Power{Store: p.Store, Poll: time.Millisecond, Quiet: 3 * time.Second, Access: &Access{Store: p.Store, Dialer: d}}}}
 	c := &Conductor{Store: p.Store, Holder: "one", Log: slog.New(slog.NewTextHandler(p, nil))}
 	steps.Fill(c)
 	return &switcher{p, c}
@@ -91,7 +91,7 @@ func TestPowerOffOvertakes(t *testing.T) {
 	s.until("both later requests are answered", func() bool {
 		return s.line(again).Result == lineOK && s.line(later).Result != "not_started" && s.line(later).Result != lineRunning
 	})
-	if l := s.line(again); l.Detail != "it is Off already" {
+	if l := s.line(again); l.Detail != "read back: the host is off" {
 		t.Errorf("a power-off of what is off: %+v", l)
 	}
 }

@@ -92,14 +92,25 @@ func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetD
 	}
 	err = bmc.SetPower(sent, before.Action)
 	switch {
-	case err == nil && (before.Action == redfish.ActionOn && before.Power == redfish.PowerOn || before.Action == redfish.ActionForceOff && before.Power == redfish.PowerOff):
-		return resetDone{intent: id, outcome: inventory.OutcomeOK, detail: "it is " + string(before.Power) + " already"}, nil
+	case err == nil && takesPower(before.Action): // who asked may reach into the machine: only a reading says that it is off
+		return resetDone{intent: id, outcome: inventory.OutcomeUnknown, detail: "sent " + string(before.Action) + "; looking", wait: resetPoll}, nil
+	case err == nil && before.Action == redfish.ActionOn && before.Power == redfish.PowerOn:
+		return resetDone{intent: id, outcome: inventory.OutcomeOK, detail: "it is On already"}, nil
 	case err == nil:
 		return resetDone{intent: id, outcome: inventory.OutcomeOK, detail: "sent " + string(before.Action)}, nil
 	case errors.Is(err, redfish.ErrOutcomeUnknown):
 		return resetDone{intent: id, outcome: inventory.OutcomeUnknown, detail: "no answer to " + string(before.Action) + "; looking", wait: resetPoll}, nil
 	}
 	return resetDone{intent: id, outcome: inventory.OutcomeFailed, detail: err.Error(), wait: heldWait}, nil // definite: not done
+}
+
+// offTime is how long a host may take to be off: an operating system that is asked
+// closes what it runs first.
+func offTime(a redfish.PowerAction, quiet time.Duration) time.Duration {
+	if a == redfish.ActionGracefulShutdown {
+		return 10 * quiet
+	}
+	return quiet
 }
 
 func takesPower(a redfish.PowerAction) bool {
@@ -109,7 +120,9 @@ func takesPower(a redfish.PowerAction) bool {
 // readReset decides an unknown reset by looking. Off is off and on is on, whatever
 // moved: a host that restarted by itself, or a BMC that did, has not been switched.
 // A restart is done when the host's own reset time moved. Nothing after the quiet
-// time, counted from the intent, means that it never began.
+// time, counted from the intent, means that it never began. A host that was off
+// before is off when it still is after a third of that time: some BMCs show a
+// power-on seconds after they took it.
 func readReset(ctx context.Context, bmc resetter, i inventory.Intent, quiet time.Duration) (resetDone, error) {
 	var before resetBefore
 	if err := json.Unmarshal(i.Before, &before); err != nil {
@@ -126,18 +139,18 @@ func readReset(ctx context.Context, bmc resetter, i inventory.Intent, quiet time
 	done := resetDone{intent: i.ID, outcome: inventory.OutcomeOK}
 	off, moved := now == redfish.PowerOff, mark.Host != "" && mark.Host != before.Mark.Host
 	switch {
-	case takesPower(before.Action) && off:
+	case takesPower(before.Action) && off && (before.Power != redfish.PowerOff || time.Since(i.Begun) > quiet/3):
 		done.detail = "read back: the host is off"
 	case before.Action == redfish.ActionOn && !off && (moved || before.Power == redfish.PowerOff):
 		done.detail = "read back: the host is on"
 	case !takesPower(before.Action) && before.Action != redfish.ActionOn && moved:
 		done.detail = "read back: the host was reset since"
-	case takesPower(before.Action) && time.Since(i.Begun) > quiet:
+	case takesPower(before.Action) && !off && time.Since(i.Begun) > offTime(before.Action, quiet):
 		done.outcome, done.detail = inventory.OutcomeFailed, "read back: the host is "+string(now)
-	case time.Since(i.Begun) > quiet:
+	case !takesPower(before.Action) && time.Since(i.Begun) > quiet:
 		done.outcome, done.detail = inventory.OutcomeFailed, "read back: it never began"
 	default:
-		return resetDone{intent: i.ID, outcome: inventory.OutcomeUnknown, detail: "not begun so far", wait: min(resetPoll, quiet/4)}, nil
+		return resetDone{intent: i.ID, outcome: inventory.OutcomeUnknown, detail: "the host is " + string(now) + " so far", wait: min(resetPoll, quiet/4)}, nil
 	}
 	return done, nil
 }

@@ -51,7 +51,7 @@ func TestSendReset(t *testing.T) {
 	}{
 		{"a running host is restarted", turn, host{power: redfish.PowerOn}, "", redfish.ActionForceRestart, inventory.OutcomeOK, nil},
 		{"a host that is off is started", turn, host{power: redfish.PowerOff}, "", redfish.ActionOn, inventory.OutcomeOK, nil},
-		{"what a person asks for", turn, host{power: redfish.PowerOn}, redfish.ActionForceOff, redfish.ActionForceOff, inventory.OutcomeOK, nil},
+		{"what a person asks for", turn, host{power: redfish.PowerOn}, redfish.ActionForceOff, redfish.ActionForceOff, inventory.OutcomeUnknown, nil},
 		{"no answer is unknown, never success", turn, host{power: redfish.PowerOn, err: redfish.ErrOutcomeUnknown}, "", redfish.ActionForceRestart, inventory.OutcomeUnknown, nil},
 		{"a refusal is definite", turn, host{power: redfish.PowerOn, err: redfish.ErrBusy}, "", redfish.ActionForceRestart, inventory.OutcomeFailed, nil},
 		{"a BMC that cannot be asked first gets nothing", turn, host{away: redfish.ErrUnreachable}, "", "", "", redfish.ErrUnreachable},
@@ -94,6 +94,10 @@ func TestReadReset(t *testing.T) {
 		{"a power-off, and the host restarted by itself", before(redfish.PowerOn, redfish.ActionForceOff), host{power: redfish.PowerOn, mark: "10:05"}, time.Hour, inventory.OutcomeFailed},
 		{"a power-on, and it is off all the same", before(redfish.PowerOff, redfish.ActionOn), host{power: redfish.PowerOff, mark: "10:05"}, time.Second, inventory.OutcomeUnknown},
 		{"a restart that only its BMC restarted over", restart, host{power: redfish.PowerOn, mark: "10:00", bmc: "10:05"}, time.Hour, inventory.OutcomeFailed},
+		{"it was off, and may be about to come on", before(redfish.PowerOff, redfish.ActionForceOff), host{power: redfish.PowerOff, mark: "10:00"}, time.Second, inventory.OutcomeUnknown},
+		{"it was off and stays off", before(redfish.PowerOff, redfish.ActionForceOff), host{power: redfish.PowerOff, mark: "10:00"}, 11 * time.Second, inventory.OutcomeOK},
+		{"an operating system takes its time", before(redfish.PowerOn, redfish.ActionGracefulShutdown), host{power: redfish.PowerOn, mark: "10:00"}, 4 * time.Minute, inventory.OutcomeUnknown},
+		{"and not for ever", before(redfish.PowerOn, redfish.ActionGracefulShutdown), host{power: redfish.PowerOn, mark: "10:00"}, 6 * time.Minute, inventory.OutcomeFailed},
 		{"it went off", before(redfish.PowerOn, redfish.ActionForceOff), host{power: redfish.PowerOff, mark: "10:00"}, 0, inventory.OutcomeOK},
 	} {
 		got, err := readReset(t.Context(), &c.host, inventory.Intent{ID: "i1", Before: c.before, Begun: time.Now().Add(-c.age)}, 30*time.Second)
