@@ -166,6 +166,10 @@ func (k *killer) Wake(ctx context.Context, s inventory.Subject) error {
 	return k.only("Wake", func() error { return k.Store.Wake(ctx, s) })
 }
 
+func (k *killer) Overtake(ctx context.Context, c inventory.Claim, why string) error {
+	return k.only("Overtake", func() error { return k.Store.Overtake(ctx, c, why) })
+}
+
 func (k *killer) BreakLock(ctx context.Context, s inventory.Subject, p inventory.PersonID, why string) error {
 	return k.only("BreakLock", func() error { return k.Store.BreakLock(ctx, s, p, why) })
 }
