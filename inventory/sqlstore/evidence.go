@@ -35,7 +35,7 @@ func (s *Store) File(ctx context.Context, e inventory.Evidence) (inventory.Evide
 		if e.At.IsZero() {
 			e.At = inventory.FromMillis(t.now).Add(-e.Age)
 		}
-		e.At = inventory.FromMillis(e.At.UnixMilli())
+		e.At = inventory.FromMillis(min(e.At.UnixMilli(), t.now)) // a clock that is ahead must not outlive what is filed later
 		if e.Document != "" {
 			if _, ok, err := number(ctx, t, "SELECT 1 FROM document WHERE digest = $1", string(e.Document)); err != nil || !ok {
 				return fmt.Errorf("evidence of %s cites document %s, which is not in the record: %w (%v)", e.Gate, e.Document, inventory.ErrNotFound, err)

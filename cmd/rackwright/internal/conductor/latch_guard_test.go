@@ -44,6 +44,9 @@ func TestLatchStopsAPowerOnUnderWay(t *testing.T) {
 				}
 				p.must(p.Store.Hold(t.Context(), at, inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: "leak"}))
 			}}
+			if action == redfish.ActionGracefulShutdown {
+				h.power = redfish.PowerOn
+			}
 			turn := Turn{Node: n, Guard: l.guard, Begin: func(context.Context, inventory.Intent) (inventory.IntentID, error) { return "i1", nil }}
 			r, err := sendReset(t.Context(), turn, h, resetIntent{Step: "power", Effect: "switch", Attempt: 1, Action: action})
 			if err != nil || len(h.sent) != want || (r.outcome == inventory.OutcomeUnknown) != (want == 1) {

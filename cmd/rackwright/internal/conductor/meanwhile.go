@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rackwright/rackwright/inventory"
 	"github.com/rackwright/rackwright/inventory/lifecycle"
@@ -15,11 +16,9 @@ import (
 // then keeps new work out until a person has looked; what must not be interrupted
 // is said to who asked, and goes on.
 func (s *Steps) meanwhile(ctx context.Context, t Turn, f lifecycle.Facts) error {
-	kind, never := inventory.OpKind(""), len(t.Unsettled) > 0
-	if op := t.Operation(); op != nil {
-		kind, never = op.Kind, never || op.Abort == inventory.AbortNever
-	} else {
-		kind = t.Unsettled[0].Op
+	kind, never, err := s.underWay(t)
+	if err != nil {
+		return err
 	}
 	if kind == inventory.OpPower {
 		return nil // its own maker puts them in their order
@@ -30,10 +29,13 @@ func (s *Steps) meanwhile(ctx context.Context, t Turn, f lifecycle.Facts) error 
 		if req.Op != inventory.OpPower {
 			continue
 		}
+		off := lifecycle.SwitchesOff(req.Args)
 		line := inventory.RequestLine{Result: lineRefused, Detail: fmt.Sprintf("%s runs on %s; ask again when it has ended, or break it: rackwright break %s --reason …", kind, t.Node.Address, t.Node.Address)}
 		if b, held := forbiddenRequest(free, f, req); held {
 			line.Detail = inventory.Sentence(b.Fix, b.Args)
-		} else if lifecycle.SwitchesOff(req.Args) {
+		} else if off && time.Since(req.At) > budgets[inventory.OpPower]*9/10 { // a run that is broken for it must be followed by it
+			line = inventory.RequestLine{Result: lineFailed, Detail: fmt.Sprintf("not sent within %s: %s is in a step that is not interrupted", budgets[inventory.OpPower], kind) + notKnownOff}
+		} else if off {
 			err := s.breakFor(ctx, t, req, kind, never)
 			if !errors.Is(err, errNotNow) {
 				return err
@@ -45,6 +47,23 @@ func (s *Steps) meanwhile(ctx context.Context, t Turn, f lifecycle.Facts) error 
 		}
 	}
 	return nil
+}
+
+// underWay is what runs on a node, and whether it must not be interrupted now.
+func (s *Steps) underWay(t Turn) (kind inventory.OpKind, never bool, err error) {
+	op := t.Operation()
+	switch {
+	case op == nil:
+		return t.Unsettled[0].Op, true, nil
+	case len(t.Unsettled) > 0 || op.Abort != inventory.AbortNever:
+		return op.Kind, len(t.Unsettled) > 0, nil
+	}
+	edge, ok := s.maker(op.Kind).(bounded)
+	if !ok {
+		return op.Kind, true, nil
+	}
+	at, err := edge.Boundary(*op) // nothing of it has left
+	return op.Kind, !at, err
 }
 
 // errNotNow: what runs is not broken now.

@@ -91,6 +91,24 @@ func TestPowerOffWhenItMayNot(t *testing.T) {
 	b.isOff(off)
 }
 
+// TestPowerOffTooLate: who asked so long ago does not expect it any more: nothing is
+// broken for a power off that would not follow.
+func TestPowerOffTooLate(t *testing.T) {
+	was := budgets[inventory.OpPower]
+	budgets[inventory.OpPower] = 300 * time.Millisecond
+	defer func() { budgets[inventory.OpPower] = was }()
+	b := soaking(t)
+	b.edit(func(op *inventory.Operation) { op.Abort = inventory.AbortNever })
+	if got := b.answered(b.ask(inventory.OpPower, `{"action":"force-off"}`)); got.Result != lineFailed || !strings.Contains(got.Detail, "NOT known to be off") {
+		t.Errorf("%+v", got)
+	}
+	b.edit(func(op *inventory.Operation) { op.Abort = inventory.AbortSafe })
+	b.turns(5)
+	if b.op() != "burn_in soak" || len(b.resets()) != 0 {
+		t.Errorf("runs %q, told %v", b.op(), b.resets())
+	}
+}
+
 // TestPowerOffAfterALatch: a safety latch breaks what runs, and the lock that it
 // leaves does not keep the host on; power on waits, and says for what.
 func TestPowerOffAfterALatch(t *testing.T) {
@@ -152,14 +170,18 @@ func TestPowerOffBehindWhatIsLost(t *testing.T) {
 // when somebody asks for force.
 func TestPowerOffForced(t *testing.T) {
 	b := newBay(t, inventory.NodeSecured, nil, func(b *bay, s *Steps) {
-		s.Extra[inventory.OpPower] = &Power{Store: b, Access: b.access, Poll: 20 * time.Millisecond, Quiet: time.Minute}
+		s.Extra[inventory.OpPower] = &Power{Store: b, Access: b.access, Poll: 20 * time.Millisecond, Quiet: 6 * time.Second}
 	}, func(s *bmcsim.Spec) { s.PowerOn, s.Timing.PowerOff = true, 3*time.Second })
 	soft := b.ask(inventory.OpPower, `{"action":"off"}`)
 	b.work("it shuts down", func() bool { return strings.Contains(b.line(soft).Detail, "NOT known to be off") })
+	other := b.ask(inventory.OpPower, `{"action":"off"} `) // somebody else, in front of the one that forces it
 	off := b.ask(inventory.OpPower, `{"action":"force-off"}`)
 	b.work("it was forced", func() bool { return b.resets()["1 ForceOff"] == 1 })
 	if l := b.line(soft); l.Result != lineFailed || !strings.Contains(l.Detail, "force") {
 		t.Errorf("who asked for a shut-down is told %+v", l)
+	}
+	if l := b.answered(other); l.Result != lineOK {
+		t.Errorf("it is off, and the other one is told %+v", l)
 	}
 	b.isOff(off)
 }

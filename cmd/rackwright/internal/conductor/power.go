@@ -96,14 +96,26 @@ func (m *Power) turn(ctx context.Context, t Turn, op *inventory.Operation) (Resu
 
 // forced: somebody asks for force-off while the operating system still shuts down.
 func (m *Power) forced(t Turn) bool {
-	off, ok := offAfter(t, serving(t, t.Operation()))
-	action, _ := actionOf(off)
-	return ok && action == redfish.ActionForceOff && doing(t, t.Operation()) == redfish.ActionGracefulShutdown
+	_, ok := forceAsked(t)
+	return ok && doing(t, t.Operation()) == redfish.ActionGracefulShutdown
 }
 
-// start begins what is asked first; a request for power off goes before others.
+func forceAsked(t Turn) (inventory.Request, bool) {
+	for _, req := range t.Asked {
+		if action, _ := actionOf(req); req.Op == inventory.OpPower && action == redfish.ActionForceOff {
+			return req, true
+		}
+	}
+	return inventory.Request{}, false
+}
+
+// start begins what is asked first; a request for power off goes before others, and
+// one that forces it before all.
 func (m *Power) start(ctx context.Context, t Turn) (Result, bool, error) {
-	req, ok := offAfter(t, inventory.Request{})
+	req, ok := forceAsked(t)
+	if !ok {
+		req, ok = offAfter(t, inventory.Request{})
+	}
 	if !ok {
 		req, ok = own(t, inventory.OpPower)
 	}

@@ -90,6 +90,9 @@ func sendReset(ctx context.Context, t Turn, bmc resetter, i resetIntent) (resetD
 	if !takesPower(before.Action) {
 		sent = switchingOn(ctx)
 	}
+	if before.Action == redfish.ActionGracefulShutdown && before.Power == redfish.PowerOff { // nobody is there to shut down
+		return resetDone{intent: id, outcome: inventory.OutcomeUnknown, detail: "it reads Off; looking whether it stays", wait: resetPoll}, nil
+	}
 	err = bmc.SetPower(sent, before.Action)
 	switch {
 	case err == nil && takesPower(before.Action): // who asked may reach into the machine: only a reading says that it is off
