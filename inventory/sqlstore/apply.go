@@ -11,14 +11,8 @@ import (
 // locks, blockers and next time in one transaction, under the claim's fence.
 func (s *Store) Apply(ctx context.Context, c inventory.Claim, ch inventory.Change) error {
 	return s.tx(ctx, func(t *tx) error {
-		on, rackID, err := subject(ctx, t, c.Subject)
+		on, rackID, err := t.claimed(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := t.hold(ctx, rackID); err != nil {
-			return err
-		}
-		if err := t.fence(ctx, c); err != nil {
 			return err
 		}
 		if ch.Settles != "" {

@@ -127,6 +127,18 @@ func (t *tx) fence(ctx context.Context, c inventory.Claim) error {
 	return nil
 }
 
+// claimed is how every write of a tick begins: its subject, the rack held against
+// other writers, and the claim checked.
+func (t *tx) claimed(ctx context.Context, c inventory.Claim) (on inventory.Subject, rackID inventory.RackID, err error) {
+	if on, rackID, err = subject(ctx, t, c.Subject); err != nil {
+		return on, rackID, err
+	}
+	if err = t.hold(ctx, rackID); err != nil {
+		return on, rackID, err
+	}
+	return on, rackID, t.fence(ctx, c)
+}
+
 // Renew implements inventory.Work.
 func (s *Store) Renew(ctx context.Context, c inventory.Claim) (inventory.Claim, error) {
 	err := s.tx(ctx, func(t *tx) error {

@@ -133,9 +133,7 @@ func (s *Store) Waive(ctx context.Context, w inventory.Waiver) (inventory.Waiver
 		kind := "waiver.asked"
 		if w.Approver != "" {
 			kind = "waiver.approved"
-			if err = t.approve(ctx, &w); err == nil {
-				err = t.retake(ctx, rackID, fmt.Sprintf("waiver %s of %s was approved, which the draft does not print", w.ID, cmp.Or(string(w.Gate), string(w.Finding))))
-			}
+			err = t.approve(ctx, &w, rackID)
 		} else {
 			w.ID, w.At = inventory.WaiverID(newID()), inventory.FromMillis(t.now)
 			w.Until = inventory.FromMillis(w.Until.UnixMilli())
@@ -172,8 +170,8 @@ func (t *tx) waivable(ctx context.Context, w inventory.Waiver, on inventory.Subj
 }
 
 // approve sets the second person on the waiver as it was asked for; nothing
-// else of it may differ.
-func (t *tx) approve(ctx context.Context, w *inventory.Waiver) error {
+// else of it may differ. A draft that is frozen does not print it, and ends.
+func (t *tx) approve(ctx context.Context, w *inventory.Waiver, rackID inventory.RackID) error {
 	asked, err := one[inventory.Waiver](ctx, t, fmt.Sprintf("waiver %q", w.ID), "SELECT body FROM waiver WHERE id = $1", string(w.ID))
 	if err != nil {
 		return err
@@ -186,5 +184,12 @@ func (t *tx) approve(ctx context.Context, w *inventory.Waiver) error {
 	}
 	asked.Approver = w.Approver
 	*w = asked
-	return t.exec(ctx, "UPDATE waiver SET body = $1 WHERE id = $2", encode(asked), string(asked.ID))
+	if err := t.exec(ctx, "UPDATE waiver SET body = $1 WHERE id = $2", encode(asked), string(asked.ID)); err != nil {
+		return err
+	}
+	r, err := rack(ctx, t, rackID)
+	if err != nil {
+		return err
+	}
+	return t.retake(ctx, r, fmt.Sprintf("waiver %s of %s was approved, which the draft does not print", w.ID, cmp.Or(string(w.Gate), string(w.Finding))))
 }

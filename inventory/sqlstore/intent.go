@@ -20,14 +20,8 @@ func (s *Store) Begin(ctx context.Context, c inventory.Claim, i inventory.Intent
 		return "", fmt.Errorf("an intent needs step, target, effect and how it is read back: %w", inventory.ErrInvalid)
 	}
 	err := s.tx(ctx, func(t *tx) error {
-		_, rackID, err := subject(ctx, t, c.Subject)
+		_, rackID, err := t.claimed(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := t.hold(ctx, rackID); err != nil {
-			return err
-		}
-		if err := t.fence(ctx, c); err != nil {
 			return err
 		}
 		run, err := t.runOf(ctx, c)

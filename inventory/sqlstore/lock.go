@@ -15,14 +15,8 @@ import (
 // Lock implements inventory.Work: all scopes or none, for the run of the claim.
 func (s *Store) Lock(ctx context.Context, c inventory.Claim, scopes ...inventory.Subject) error {
 	return s.tx(ctx, func(t *tx) error {
-		_, rackID, err := subject(ctx, t, c.Subject)
+		_, rackID, err := t.claimed(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := t.hold(ctx, rackID); err != nil {
-			return err
-		}
-		if err := t.fence(ctx, c); err != nil {
 			return err
 		}
 		run, err := t.runOf(ctx, c)
@@ -147,14 +141,8 @@ func (s *Store) BreakLock(ctx context.Context, on inventory.Subject, by inventor
 // Overtake implements inventory.Work.
 func (s *Store) Overtake(ctx context.Context, c inventory.Claim, reason string) error {
 	return s.tx(ctx, func(t *tx) error {
-		on, rackID, err := subject(ctx, t, c.Subject)
+		on, rackID, err := t.claimed(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := t.hold(ctx, rackID); err != nil {
-			return err
-		}
-		if err := t.fence(ctx, c); err != nil {
 			return err
 		}
 		held, err := locks(ctx, t, rackID)

@@ -126,15 +126,12 @@ func (t *tx) reopen(ctx context.Context, n inventory.Node, why string) error {
 	if err != nil || slices.Contains(r.Excluded, n.ID) {
 		return err
 	}
-	return t.retake(ctx, r.ID, n.Address+": "+why)
+	return t.retake(ctx, r, n.Address+": "+why)
 }
 
 // retake ends the validity of a draft that says what is not so, wherever its rack stands.
-func (t *tx) retake(ctx context.Context, id inventory.RackID, why string) error {
-	r, err := rack(ctx, t, id)
+func (t *tx) retake(ctx context.Context, r inventory.Rack, why string) error {
 	switch {
-	case err != nil:
-		return err
 	case r.Milestone == inventory.RackInReview || r.Milestone == inventory.RackAccepted:
 		return t.setRack(ctx, &r, inventory.RackPowerReady, inventory.Event{Kind: inventory.EventRackReopened, Reason: why})
 	case lifecycle.RackRank(r.Milestone) >= 0 && lifecycle.RackRank(r.Milestone) <= lifecycle.RackRank(inventory.RackTested):

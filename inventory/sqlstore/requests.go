@@ -174,14 +174,8 @@ func (s *Store) Asked(ctx context.Context, c inventory.Claim) ([]inventory.Reque
 // Answer implements inventory.Work.
 func (s *Store) Answer(ctx context.Context, c inventory.Claim, run inventory.RunID, l inventory.RequestLine) error {
 	return s.tx(ctx, func(t *tx) error {
-		_, rackID, err := subject(ctx, t, c.Subject)
+		_, rackID, err := t.claimed(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := t.hold(ctx, rackID); err != nil {
-			return err
-		}
-		if err := t.fence(ctx, c); err != nil {
 			return err
 		}
 		var was, detail string

@@ -11,14 +11,8 @@ import (
 func (s *Store) StartRun(ctx context.Context, c inventory.Claim, op inventory.OpKind, parent inventory.RunID, plan inventory.Digest) (inventory.RunID, error) {
 	var id inventory.RunID
 	err := s.tx(ctx, func(t *tx) error {
-		_, rackID, err := subject(ctx, t, c.Subject)
+		_, rackID, err := t.claimed(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := t.hold(ctx, rackID); err != nil {
-			return err
-		}
-		if err := t.fence(ctx, c); err != nil {
 			return err
 		}
 		if open, some, err := number(ctx, t, "SELECT 1 FROM tick WHERE id = $1 AND run_id <> ''", c.Subject.String()); err != nil || some {
