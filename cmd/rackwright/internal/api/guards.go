@@ -93,15 +93,12 @@ func (s *Service) guardPower(ctx context.Context, args startArgs, on inventory.S
 		if err := s.mayRun(ctx, n, args.Action); err != nil {
 			return err
 		}
-		if o := n.Operation; o != nil && o.Kind != inventory.OpPower && !strings.HasSuffix(args.Action, "off") {
-			return problem(fmt.Errorf("%s runs on %s (%s, run %s); power %s waits for nothing: ask again when it has ended, or break it with rackwright break %s --reason …: %w",
-				o.Kind, n.Address, o.Step, o.Run, args.Action, n.Address, inventory.ErrHeld))
-		}
 	}
 	return nil
 }
 
-// mayRun refuses at once to give a held node power, with every hold that forbids it.
+// mayRun refuses at once to give a node power that is held, with every hold that
+// forbids it, or where something runs.
 func (s *Service) mayRun(ctx context.Context, n inventory.Node, action string) error {
 	if action != "on" && action != "restart" {
 		return nil
@@ -118,6 +115,10 @@ func (s *Service) mayRun(ctx context.Context, n inventory.Node, action string) e
 				shut = append(shut, fmt.Sprintf("%s on %s (%s; lifted by %v)", h.Name, name, h.Reason, roles))
 			}
 		}
+	}
+	if o := n.Operation; len(shut) == 0 && o != nil && o.Kind != inventory.OpPower {
+		return problem(fmt.Errorf("%s runs on %s (%s, run %s); power %s waits for nothing: ask again when it has ended, or break it with rackwright break %s --reason …: %w",
+			o.Kind, n.Address, o.Step, o.Run, action, n.Address, inventory.ErrHeld))
 	}
 	if len(shut) == 0 {
 		return nil

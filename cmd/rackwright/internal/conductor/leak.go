@@ -18,6 +18,10 @@ import (
 // leakReason begins the reason of a latch that a leak set.
 const leakReason = "leak: "
 
+func leakLatch(h inventory.Hold) bool {
+	return h.Name == inventory.HoldSafetyLatch && strings.HasPrefix(h.Reason, leakReason)
+}
+
 // look looks at one node, as the record has it now: others were looked at since
 // the list was read, and its password may be another one.
 func (s *Safety) look(ctx context.Context, n inventory.Node) {
@@ -61,14 +65,13 @@ func (s *Safety) inspect(ctx context.Context, n inventory.Node, at time.Time, re
 	defer bmc.Close()
 	if !leaks {
 		read, err = bmc.Leaks(ctx, n.BMC.Detectors)
-		if seen = judgeLeaks(read, n.BMC.Detectors); err != nil && seen.result != inventory.ResultFail { // an error after a leak takes nothing back
+		if seen = judgeLeaks(read, n.BMC.Detectors); seen.result != inventory.ResultFail {
 			s.stayOff(ctx, bmc, n)
-			s.unseen(ctx, n, at, err)
-			return
+			if err != nil { // an error after a leak takes nothing back
+				s.unseen(ctx, n, at, err)
+				return
+			}
 		}
-	}
-	if seen.result != inventory.ResultFail {
-		s.stayOff(ctx, bmc, n)
 	}
 	switch seen.result {
 	case inventory.ResultUnjudged:
@@ -181,7 +184,7 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 func (s *Safety) latch(ctx context.Context, n inventory.Node, seen found, how string) (reason string) {
 	reason = leakReason + strings.TrimPrefix(seen.detail, "leak ") + "; " + how
 	for _, h := range n.Holds {
-		ours := h.Name == inventory.HoldSafetyLatch && h.By == "" && strings.HasPrefix(h.Reason, leakReason)
+		ours := leakLatch(h) && h.By == ""
 		told := strings.HasSuffix(h.Reason, hostOff) == (how == hostOff) && !strings.HasSuffix(h.Reason, underWay)
 		if h.Name == inventory.HoldSafetyLatch && (!ours || told) {
 			return h.Reason

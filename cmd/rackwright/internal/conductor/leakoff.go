@@ -55,10 +55,8 @@ func onAgain(ctx context.Context, bmc Watched) bool {
 func (s *Safety) stayOff(ctx context.Context, bmc Watched, n inventory.Node) {
 	var acted time.Time
 	s.post(n.ID, func(p *post) { acted = p.acted })
-	i := slices.IndexFunc(n.Holds, func(h inventory.Hold) bool {
-		return h.Name == inventory.HoldSafetyLatch && strings.HasPrefix(h.Reason, leakReason) && strings.HasSuffix(h.Reason, hostOff)
-	})
-	if i < 0 || time.Since(later(acted, n.Holds[i].Since)) > watchSlow || !onAgain(ctx, bmc) {
+	i := slices.IndexFunc(n.Holds, func(h inventory.Hold) bool { return leakLatch(h) && strings.HasSuffix(h.Reason, hostOff) })
+	if i < 0 || min(time.Since(acted), time.Since(n.Holds[i].Since)) > watchSlow || !onAgain(ctx, bmc) {
 		return
 	}
 	how := powerOff(context.WithoutCancel(ctx), bmc)
@@ -66,11 +64,4 @@ func (s *Safety) stayOff(ctx context.Context, bmc Watched, n inventory.Node) {
 	if how != hostOff {
 		s.hold(context.WithoutCancel(ctx), inventory.NodeSubject(n.ID), strings.TrimSuffix(n.Holds[i].Reason, hostOff)+how)
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

@@ -34,7 +34,7 @@ func (s *Steps) meanwhile(ctx context.Context, t Turn, f lifecycle.Facts) error 
 		if b, held := forbiddenRequest(free, f, req); held {
 			line.Detail = inventory.Sentence(b.Fix, b.Args)
 		} else if off && time.Since(req.At) > budgets[inventory.OpPower]*9/10 { // a run that is broken for it must be followed by it
-			line = inventory.RequestLine{Result: lineFailed, Detail: fmt.Sprintf("not sent within %s: %s is in a step that is not interrupted", budgets[inventory.OpPower], kind) + notKnownOff}
+			line = inventory.RequestLine{Result: lineFailed, Detail: notSent(string(kind)+" is in a step that is not interrupted") + notKnownOff}
 		} else if off {
 			err := s.breakFor(ctx, t, req, kind, never)
 			if !errors.Is(err, errNotNow) {

@@ -2,9 +2,7 @@ package conductor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -56,7 +54,7 @@ func (m *Power) Make(ctx context.Context, t Turn, _ lifecycle.Facts) (Result, bo
 			return ended(inventory.OutcomeFailed, "overtaken by a request for power off"), false, nil
 		}
 		if over(t, *op) != nil { // who asked does not expect it any more, and may stand at the machine
-			why := "not sent within " + budgets[inventory.OpPower].String() + ": its BMC did not answer or was held" + notOff(op)
+			why := notSent("its BMC did not answer or was held") + notOff(op)
 			return ended(inventory.OutcomeFailed, why), false, m.answer(ctx, t, op, inventory.RequestLine{Result: lineFailed, Detail: why})
 		}
 	}
@@ -94,21 +92,6 @@ func (m *Power) turn(ctx context.Context, t Turn, op *inventory.Operation) (Resu
 	return out, false, m.answer(ctx, t, op, line)
 }
 
-// forced: somebody asks for force-off while the operating system still shuts down.
-func (m *Power) forced(t Turn) bool {
-	_, ok := forceAsked(t)
-	return ok && doing(t, t.Operation()) == redfish.ActionGracefulShutdown
-}
-
-func forceAsked(t Turn) (inventory.Request, bool) {
-	for _, req := range t.Asked {
-		if action, _ := actionOf(req); req.Op == inventory.OpPower && action == redfish.ActionForceOff {
-			return req, true
-		}
-	}
-	return inventory.Request{}, false
-}
-
 // start begins what is asked first; a request for power off goes before others, and
 // one that forces it before all.
 func (m *Power) start(ctx context.Context, t Turn) (Result, bool, error) {
@@ -144,102 +127,6 @@ func (m *Power) start(ctx context.Context, t Turn) (Result, bool, error) {
 	}
 	op.Step, op.Detail, op.Attempt = "power", string(action), 1
 	return keep(*op, powerState{Request: req.Run}, 0)
-}
-
-// expire ends what was asked so long ago that nobody expects it any more: whoever
-// stands at the machine hours later must not see it start.
-func (m *Power) expire(ctx context.Context, t Turn) (Turn, error) {
-	var still []inventory.Request
-	for _, req := range t.Asked {
-		late := req.Op == inventory.OpPower && time.Since(req.At) > budgets[inventory.OpPower]
-		if !late || t.Operation() != nil || len(t.Unsettled) > 0 { // one under way is answered by what becomes of it
-			still = append(still, req)
-			continue
-		}
-		why := "not sent within " + budgets[inventory.OpPower].String() + ": something else held this node"
-		if lifecycle.SwitchesOff(req.Args) {
-			why += notKnownOff
-		}
-		if err := m.say(ctx, t, req, inventory.RequestLine{Result: lineFailed, Detail: why}); err != nil {
-			return t, err
-		}
-	}
-	t.Asked = still
-	return t, nil
-}
-
-// overtake refuses what was asked before a request for power off: nobody who
-// cuts the power of a machine wants it back a minute later.
-func (m *Power) overtake(ctx context.Context, t Turn) error {
-	for _, req := range t.Asked {
-		off, ok := offAfter(t, req)
-		if req.Op != inventory.OpPower || !ok || lifecycle.SwitchesOff(req.Args) || sent(t, req) {
-			continue
-		}
-		line := inventory.RequestLine{Result: lineRefused, Detail: fmt.Sprintf("overtaken: %s asked for power off at %s", off.By, off.At.UTC().Format("15:04:05 MST"))}
-		if err := m.say(ctx, t, req, line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sent: the reset of this request may have left; it is read back first.
-func sent(t Turn, req inventory.Request) bool {
-	return len(t.Unsettled) > 0 && serving(t, t.Operation()).Run == req.Run
-}
-
-// offAfter is the first request for power off that stands behind another one in
-// the order they were asked; the zero request stands before all.
-func offAfter(t Turn, than inventory.Request) (inventory.Request, bool) {
-	behind := than.Run == ""
-	for _, req := range t.Asked {
-		if behind && req.Op == inventory.OpPower && lifecycle.SwitchesOff(req.Args) {
-			return req, true
-		}
-		behind = behind || req.Run == than.Run
-	}
-	return inventory.Request{}, false
-}
-
-// serving is the open request that an operation serves; one begun by an earlier
-// release does not say, and serves the oldest that asks for its action.
-func serving(t Turn, op *inventory.Operation) inventory.Request {
-	st, err := stateOf[powerState](op)
-	said := err == nil && st.Request != ""
-	for _, req := range t.Asked {
-		action, known := actionOf(req)
-		switch {
-		case req.Op != inventory.OpPower:
-		case said && req.Run == st.Request, !said && known && action == doing(t, op):
-			return req
-		}
-	}
-	return inventory.Request{}
-}
-
-// doing is the action under way; of an operation that a person broke off, the
-// intent that it left says it.
-func doing(t Turn, op *inventory.Operation) redfish.PowerAction {
-	if op != nil {
-		return redfish.PowerAction(op.Detail)
-	}
-	var before resetBefore
-	if len(t.Unsettled) == 0 || json.Unmarshal(t.Unsettled[0].Before, &before) != nil {
-		return ""
-	}
-	return before.Action
-}
-
-func actionOf(req inventory.Request) (redfish.PowerAction, bool) {
-	var args struct {
-		Action string `json:"action"`
-	}
-	if json.Unmarshal(req.Args, &args) != nil {
-		return "", false
-	}
-	a, ok := powerActions[args.Action]
-	return a, ok
 }
 
 // answer tells the one request that an operation serves.
@@ -288,13 +175,18 @@ func (m *Power) othersOff(ctx context.Context, t Turn, op *inventory.Operation, 
 		}
 		line := inventory.RequestLine{Result: lineRunning, Detail: "not sent yet: " + cause.Error() + notKnownOff}
 		if time.Since(req.At) > budgets[inventory.OpPower] {
-			line = inventory.RequestLine{Result: lineFailed, Detail: "not sent within " + budgets[inventory.OpPower].String() + ": " + cause.Error() + notKnownOff}
+			line = inventory.RequestLine{Result: lineFailed, Detail: notSent(cause.Error()) + notKnownOff}
 		}
 		if err := m.say(ctx, t, req, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// notSent is what is told of a request that has used up its time.
+func notSent(why string) string {
+	return "not sent within " + budgets[inventory.OpPower].String() + ": " + why
 }
 
 const notKnownOff = "; it is NOT known to be off: if it must be, cut its supply by hand"

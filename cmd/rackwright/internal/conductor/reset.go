@@ -141,17 +141,23 @@ func readReset(ctx context.Context, bmc resetter, i inventory.Intent, quiet time
 	}
 	done := resetDone{intent: i.ID, outcome: inventory.OutcomeOK}
 	off, moved := now == redfish.PowerOff, mark.Host != "" && mark.Host != before.Mark.Host
+	age := time.Since(i.Begun)
+	var is, over bool // as wanted; and past the time for it
+	var says, failed string
+	switch failed = "it never began"; {
+	case takesPower(before.Action):
+		is, over = off && (before.Power != redfish.PowerOff || age > quiet/3), !off && age > offTime(before.Action, quiet)
+		says, failed = "the host is off", "the host is "+string(now)
+	case before.Action == redfish.ActionOn:
+		is, over, says = !off && (moved || before.Power == redfish.PowerOff), age > quiet, "the host is on"
+	default:
+		is, over, says = moved, age > quiet, "the host was reset since"
+	}
 	switch {
-	case takesPower(before.Action) && off && (before.Power != redfish.PowerOff || time.Since(i.Begun) > quiet/3):
-		done.detail = "read back: the host is off"
-	case before.Action == redfish.ActionOn && !off && (moved || before.Power == redfish.PowerOff):
-		done.detail = "read back: the host is on"
-	case !takesPower(before.Action) && before.Action != redfish.ActionOn && moved:
-		done.detail = "read back: the host was reset since"
-	case takesPower(before.Action) && !off && time.Since(i.Begun) > offTime(before.Action, quiet):
-		done.outcome, done.detail = inventory.OutcomeFailed, "read back: the host is "+string(now)
-	case !takesPower(before.Action) && time.Since(i.Begun) > quiet:
-		done.outcome, done.detail = inventory.OutcomeFailed, "read back: it never began"
+	case is:
+		done.detail = "read back: " + says
+	case over:
+		done.outcome, done.detail = inventory.OutcomeFailed, "read back: "+failed
 	default:
 		return resetDone{intent: i.ID, outcome: inventory.OutcomeUnknown, detail: "the host is " + string(now) + " so far", wait: min(resetPoll, quiet/4)}, nil
 	}

@@ -87,9 +87,7 @@ func gone(n inventory.Node) bool {
 // wet: it leaks, or was latched for a leak and has not read dry since. One that is
 // gone counts only if it leaks.
 func (s *Safety) wet(n inventory.Node, gone bool) (out bool) {
-	latched := slices.ContainsFunc(n.Holds, func(h inventory.Hold) bool {
-		return h.Name == inventory.HoldSafetyLatch && strings.HasPrefix(h.Reason, leakReason)
-	})
+	latched := slices.ContainsFunc(n.Holds, leakLatch)
 	s.post(n.ID, func(p *post) {
 		out = p.state == inventory.ResultFail || latched && !gone && p.state != inventory.ResultPass
 	})
