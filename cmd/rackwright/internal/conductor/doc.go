@@ -8,7 +8,8 @@
 // milestone: it returns a [Result], and Store.Apply asks the law.
 //
 // Beside the turns [Safety] watches for leaks in the racks this server serves and
-// asks no lock, and a [Scout] looks for BMCs that no node has and files sightings.
+// asks no lock; what the record does not take from it waits in a spool. A [Scout]
+// looks for BMCs that no node has and files sightings.
 //
 // Entry points: [Conductor], [Step], [Turn].
 package conductor

@@ -30,10 +30,13 @@ func (s *Safety) look(ctx context.Context, n inventory.Node) {
 	ask, done := context.WithTimeout(ctx, watchRecord)
 	now, err := s.Store.Node(ask, n.ID)
 	done()
-	if err == nil {
-		if n = now; !watched(n) {
-			return
-		}
+	switch {
+	case err != nil: // what n says of a power-off may be long past
+		n.Holds = slices.DeleteFunc(slices.Clone(n.Holds), unended)
+	case !watched(now):
+		return
+	default:
+		n = now
 	}
 	s.Inspect(ctx, n)
 }
@@ -154,6 +157,8 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	s.post(n.ID, func(p *post) { p.state, p.blind, p.said = inventory.ResultFail, time.Time{}, false })
 	result := make(chan string, 1)
 	go func() { result <- powerOff(ctx, bmc) }()
+	first, reading := s.first(n, at, seen, read)
+	s.promise(append(first, reading)...)
 	how, over := underWay, false
 	select {
 	case how = <-result:
@@ -162,14 +167,18 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	}
 	said := s.latch(ctx, n, seen, how)
 	s.escalate(ctx, n)
-	s.owe(ctx, "leak of "+string(n.ID), func(ctx context.Context) error { return s.evidence(ctx, n.ID, at, seen, read) })
+	s.pay(ctx, reading)
+	for _, d := range first { // what has not been replaced is not called for
+		s.drop(d)
+	}
 	was := how
 	if !over {
 		how = <-result
 	}
-	if how == hostOff && onAgain(ctx, bmc) { // a power-on was on its way when the latch fell
-		how = powerOff(ctx, bmc)
-		was = ""
+	if how == hostOff {
+		if off, known := isOff(ctx, bmc); known && !off { // a power-on was on its way when the latch fell
+			how, was = powerOff(ctx, bmc), ""
+		}
 	}
 	if how != was {
 		n.Holds = []inventory.Hold{{Name: inventory.HoldSafetyLatch, Reason: said}}
@@ -179,13 +188,34 @@ func (s *Safety) act(ctx context.Context, bmc Watched, n inventory.Node, at time
 	s.Log.Error("LEAK", "node", n.Address, "power", how)
 }
 
+// first is what is on disk before anything is asked of the record: a server that
+// is killed at any moment after it read a leak leaves latches and reading behind.
+func (s *Safety) first(n inventory.Node, at time.Time, seen found, read redfish.Sensed) (latches []*due, reading *due) {
+	if !n.Held(inventory.HoldSafetyLatch) {
+		latches = append(latches, latchDue(inventory.NodeSubject(n.ID), at, latchFor(seen, underWay)))
+	}
+	if alone(n) {
+		latches = append(latches, latchDue(inventory.RackSubject(n.Rack), at, rackReason(n.Address)))
+	}
+	reading = leakDue(inventory.NodeSubject(n.ID), at, seen, read)
+	for _, d := range append(latches, reading) {
+		d.kept = true
+	}
+	return latches, reading
+}
+
+// latchFor is the reason of a latch: what was seen, and how the power stands.
+func latchFor(seen found, how string) string {
+	return leakReason + strings.TrimPrefix(seen.detail, "leak ") + "; " + how
+}
+
 // latch holds a node with what was seen and done; one that is latched already is
 // only held anew when its power tells another story now.
 func (s *Safety) latch(ctx context.Context, n inventory.Node, seen found, how string) (reason string) {
-	reason = leakReason + strings.TrimPrefix(seen.detail, "leak ") + "; " + how
+	reason = latchFor(seen, how)
 	for _, h := range n.Holds {
 		ours := leakLatch(h) && h.By == ""
-		told := strings.HasSuffix(h.Reason, hostOff) == (how == hostOff) && !strings.HasSuffix(h.Reason, underWay)
+		told := strings.HasSuffix(h.Reason, hostOff) == (how == hostOff) && !unended(h)
 		if h.Name == inventory.HoldSafetyLatch && (!ours || told) {
 			return h.Reason
 		}

@@ -190,7 +190,7 @@ func TestSafetyHangs(t *testing.T) {
 		lookNow(t, s)
 		p.hangs = true
 		for i := range 40 {
-			s.owe(t.Context(), fmt.Sprint("leak of ", i), func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+			s.owe(t.Context(), leakDue(inventory.NodeSubject(inventory.NodeID(fmt.Sprint(i))), time.Now(), found{}, redfish.Sensed{}))
 		}
 		before, begun := b.asked.Load(), time.Now()
 		s.begin(t.Context(), 0)

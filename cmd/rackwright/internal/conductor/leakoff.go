@@ -42,26 +42,48 @@ func powerOff(ctx context.Context, bmc Watched) string {
 	}
 }
 
-// onAgain: the host has power that was off a moment ago.
-func onAgain(ctx context.Context, bmc Watched) bool {
+// isOff: the host has no power; what a BMC does not tell is not known.
+func isOff(ctx context.Context, bmc Watched) (off, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, watchSend)
 	defer cancel()
 	state, err := bmc.Power(ctx)
-	return err == nil && state != redfish.PowerOff
+	return err == nil && state == redfish.PowerOff, err == nil
+}
+
+// unended: nobody saw the end of the power-off that a latch speaks of.
+func unended(h inventory.Hold) bool {
+	return strings.HasSuffix(h.Reason, underWay) || strings.HasSuffix(h.Reason, unsure)
 }
 
 // stayOff: a slow BMC may switch a host on minutes after it took the order, and
-// whoever reads the latch believes that it is off.
+// whoever reads the latch believes that it is off. A power-off that was cut short
+// with its server is brought to an end.
 func (s *Safety) stayOff(ctx context.Context, bmc Watched, n inventory.Node) {
 	var acted time.Time
 	s.post(n.ID, func(p *post) { acted = p.acted })
-	i := slices.IndexFunc(n.Holds, func(h inventory.Hold) bool { return leakLatch(h) && strings.HasSuffix(h.Reason, hostOff) })
-	if i < 0 || min(time.Since(acted), time.Since(n.Holds[i].Since)) > watchSlow || !onAgain(ctx, bmc) {
+	i := slices.IndexFunc(n.Holds, func(h inventory.Hold) bool {
+		return leakLatch(h) && (strings.HasSuffix(h.Reason, hostOff) || unended(h))
+	})
+	if i < 0 {
 		return
 	}
-	how := powerOff(context.WithoutCancel(ctx), bmc)
-	s.Log.Error("a host that was powered off for a leak came on again", "node", n.Address, "power", how)
-	if how != hostOff {
-		s.hold(context.WithoutCancel(ctx), inventory.NodeSubject(n.ID), strings.TrimSuffix(n.Holds[i].Reason, hostOff)+how)
+	h := n.Holds[i]
+	if !unended(h) && min(time.Since(acted), time.Since(h.Since)) > watchSlow {
+		return
+	}
+	how := hostOff
+	switch off, known := isOff(ctx, bmc); {
+	case !unended(h) && (off || !known):
+		return
+	case !off:
+		how = powerOff(context.WithoutCancel(ctx), bmc)
+	}
+	s.Log.Error("a host that leaked had come on again, or nobody had seen it off", "node", n.Address, "power", how)
+	told := h.Reason
+	for _, end := range []string{hostOff, underWay, unsure} {
+		told = strings.TrimSuffix(told, end)
+	}
+	if reason := told + how; reason != h.Reason {
+		s.hold(context.WithoutCancel(ctx), inventory.NodeSubject(n.ID), reason)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rackwright/rackwright/inventory"
@@ -26,14 +27,21 @@ type Safety struct {
 	Open   func(context.Context, inventory.Endpoint) (Watched, error)
 	Holder inventory.Holder // whose racks are watched
 	Every  time.Duration
+	Spool  string // file for what the record does not take; empty: it is kept in memory only
 	Log    *slog.Logger
 
 	looks    sync.WaitGroup
-	settling sync.Mutex // held by the one that files what is owed
+	settling sync.Mutex  // held by the one that files what is owed
+	paying   sync.Map    // by name: held by the one that files it
+	spooling sync.Mutex  // held by the one that writes the spool; before mu
+	recalled bool        // by spooling: what an earlier process was owed is taken over
+	unsaved  atomic.Bool // the spool is not what is owed
+	hung     atomic.Bool // its disk did not answer, and has not since
 	mu       sync.Mutex
 	known    []inventory.Node // of the last time that the record could be read
 	posts    map[inventory.NodeID]*post
-	owed     map[string]func(context.Context) error // what the record has not taken yet, by what it is
+	owed     map[string]*due // what the record has not taken yet, by name
+	stroke   *stroke         // of the spool that has not begun
 }
 
 // post is what the watch knows of one BMC.
@@ -54,6 +62,7 @@ type SafetyStore interface {
 	inventory.Reader
 	inventory.Recorder
 	inventory.Documents
+	inventory.Journal
 	Shards(context.Context, inventory.Holder) ([]inventory.RackID, error)
 }
 
@@ -89,6 +98,10 @@ const (
 // Run looks every time until the context ends; looks under way end first.
 func (s *Safety) Run(ctx context.Context) {
 	defer s.looks.Wait()
+	s.looks.Go(func() {
+		s.save() // takes over what an earlier process was owed
+		s.settle(watching(ctx))
+	})
 	tick := time.NewTicker(s.Every)
 	defer tick.Stop()
 	for {
@@ -104,7 +117,7 @@ func (s *Safety) Run(ctx context.Context) {
 // begin looks at every BMC whose last look has ended, at times that are spread
 // out: they share the site's connections with the work.
 func (s *Safety) begin(ctx context.Context, spread time.Duration) {
-	ctx = inventory.WithCause(ctx, inventory.Cause{Via: "safety"})
+	ctx = watching(ctx)
 	s.looks.Go(func() { s.settle(ctx) })
 	for _, n := range s.nodes(ctx) {
 		if !s.take(n.ID) {
@@ -119,6 +132,10 @@ func (s *Safety) begin(ctx context.Context, spread time.Duration) {
 			}
 		})
 	}
+}
+
+func watching(ctx context.Context) context.Context {
+	return inventory.WithCause(ctx, inventory.Cause{Via: "safety"})
 }
 
 // phase is the same part of the spread for the same node each time.

@@ -6,52 +6,24 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rackwright/rackwright/inventory"
 )
 
-// owe files something now, or at a later look if the record does not take it:
-// whatever the sensor says then.
-func (s *Safety) owe(ctx context.Context, what string, do func(context.Context) error) (filed bool) {
-	ctx, cancel := context.WithTimeout(ctx, watchRecord)
-	defer cancel()
-	err := do(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil {
-		delete(s.owed, what)
-		return true
-	}
-	s.Log.Error("the record did not take what a leak asks for; it is tried again", "what", what, "err", err)
-	if s.owed == nil {
-		s.owed = map[string]func(context.Context) error{}
-	}
-	s.owed[what] = do
-	return false
-}
-
-// settle files what the record did not take before, latches first; nobody waits
-// for it. One that is refused again holds up none behind it.
-func (s *Safety) settle(ctx context.Context) {
-	if !s.settling.TryLock() {
-		return
-	}
-	defer s.settling.Unlock()
-	s.mu.Lock()
-	list := maps.Clone(s.owed)
-	s.mu.Unlock()
-	for _, what := range slices.Sorted(maps.Keys(list)) {
-		if !s.owe(ctx, what, list[what]) && ctx.Err() != nil {
-			return
-		}
-	}
-}
-
 // hold latches a node or rack.
 func (s *Safety) hold(ctx context.Context, on inventory.Subject, reason string) {
-	s.owe(ctx, "latch "+on.String(), func(ctx context.Context) error {
-		return s.Store.Hold(ctx, on, inventory.Hold{Name: inventory.HoldSafetyLatch, Reason: reason})
-	})
+	s.owe(ctx, latchDue(on, time.Now(), reason))
+}
+
+// rackReason is the reason of a rack's latch: where it leaks, and what people do.
+func rackReason(where ...string) string {
+	return fmt.Sprintf("leak in %s: cut the power of the rack and isolate its coolant", strings.Join(where, ", "))
+}
+
+// alone: a leak of it is its rack's matter at once.
+func alone(n inventory.Node) bool {
+	return n.Kind == inventory.KindPowerShelf || n.Kind == inventory.KindCDU
 }
 
 // escalate latches the rack of a leaking node where it is the rack's matter: two
@@ -72,11 +44,10 @@ func (s *Safety) escalate(ctx context.Context, n inventory.Node) {
 		}
 	}
 	r, err := s.Store.Rack(ctx, n.Rack)
-	if len(wet) < 2 && n.Kind != inventory.KindPowerShelf && n.Kind != inventory.KindCDU || err == nil && r.Held(inventory.HoldSafetyLatch) {
+	if len(wet) < 2 && !alone(n) || err == nil && r.Held(inventory.HoldSafetyLatch) {
 		return
 	}
-	s.hold(context.WithoutCancel(ctx), inventory.RackSubject(n.Rack),
-		fmt.Sprintf("leak in %s: cut the power of the rack and isolate its coolant", strings.Join(slices.Sorted(maps.Values(wet)), ", ")))
+	s.hold(context.WithoutCancel(ctx), inventory.RackSubject(n.Rack), rackReason(slices.Sorted(maps.Values(wet))...))
 }
 
 // gone: it is not in its slot any more, or not ours.

@@ -147,15 +147,15 @@ func (p *pond) Shards(ctx context.Context, h inventory.Holder) ([]inventory.Rack
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if p.away != nil {
-		return nil, p.away
+	if err := p.lost(); err != nil {
+		return nil, err
 	}
 	return p.Store.Shards(ctx, h)
 }
 
 func (p *pond) Select(ctx context.Context, sel inventory.Selector) iter.Seq2[inventory.Node, error] {
-	if p.away != nil {
-		return func(yield func(inventory.Node, error) bool) { yield(inventory.Node{}, p.away) }
+	if err := p.lost(); err != nil {
+		return func(yield func(inventory.Node, error) bool) { yield(inventory.Node{}, err) }
 	}
 	return p.Store.Select(ctx, sel)
 }
@@ -165,17 +165,30 @@ func (p *pond) Node(ctx context.Context, id inventory.NodeID) (inventory.Node, e
 		<-ctx.Done()
 		return inventory.Node{}, ctx.Err()
 	}
-	if p.away != nil {
-		return inventory.Node{}, p.away
+	if err := p.lost(); err != nil {
+		return inventory.Node{}, err
 	}
 	return p.Store.Node(ctx, id)
 }
 
 func (p *pond) Hold(ctx context.Context, on inventory.Subject, h inventory.Hold) error {
-	if p.away != nil {
-		return p.away
+	if err := p.lost(); err != nil {
+		return err
 	}
 	return p.Store.Hold(ctx, on, h)
+}
+
+// lose takes the record away with an error, or brings it back; looks may be under way.
+func (p *pond) lose(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = err
+}
+
+func (p *pond) lost() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away
 }
 
 // lookNow looks at every BMC once and waits for all.
@@ -305,7 +318,7 @@ func TestSafetyOneAfterTheOther(t *testing.T) {
 // the record is back, though the sensor is dry by then.
 func TestSafetyWithoutRecord(t *testing.T) {
 	s, p, fleet := wetRack(t)
-	p.away = errors.New("disk full")
+	p.lose(errors.New("disk full"))
 	c01 := fleet.BMC("C01")
 	p.wet(c01, 1, "Critical")
 	lookNow(t, s)
@@ -313,7 +326,7 @@ func TestSafetyWithoutRecord(t *testing.T) {
 		t.Fatalf("%d power-offs, latch %q, log:\n%s", offs(c01), p.latch("C01"), &p.log)
 	}
 	p.wet(c01, 1, "OK")
-	p.away = nil
+	p.lose(nil)
 	lookNow(t, s)
 	lookNow(t, s) // what was owed is filed beside the first of these looks
 

@@ -9,7 +9,7 @@
 // points, and a lying record that must turn them red), TestKillMatrixRealPeer
 // (every point on SQLite, every request and the named commits on PostgreSQL;
 // every point on both with RACKWRIGHT_KILL_FULL=1, make kill-matrix),
-// TestTwoServersRealPeer.
+// TestTwoServersRealPeer, TestLeakKilledRealPeer.
 //
 // A journey begins with a copy of one prepared record: rack powered, two nodes
 // installed, nothing asked of a BMC yet. From there machines secure, verify,

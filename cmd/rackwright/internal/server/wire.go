@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"time"
 
 	"aead.dev/minisign"
@@ -64,6 +65,7 @@ func (s *Server) steps() *conductor.Steps {
 	s.dialer = &redfish.Dialer{Credentials: access, Profiles: redfish.Profiles(), PerBMC: c.Redfish.PerBMC, Memory: s.store, Log: s.o.Log.With("room", "redfish")}
 	access.Dialer = s.dialer
 	s.safety = conductor.NewSafety(s.store, access, s.conductor.Holder, c.Redfish.Watch, s.o.Log.With("room", "safety"))
+	s.safety.Spool = filepath.Join(c.Data, "leaks.spool")
 	if len(access.Networks) > 0 && c.Redfish.Look > 0 {
 		s.scout = conductor.NewScout(s.store, access.Networks, c.Redfish.Look, s.o.Log.With("room", "redfish"))
 	}
