@@ -62,7 +62,7 @@ func (s *Safety) stayOff(ctx context.Context, bmc Watched, n inventory.Node) {
 	var acted time.Time
 	s.post(n.ID, func(p *post) { acted = p.acted })
 	i := slices.IndexFunc(n.Holds, func(h inventory.Hold) bool {
-		return leakLatch(h) && (strings.HasSuffix(h.Reason, hostOff) || unended(h))
+		return leakLatch(h) && h.By == "" && (strings.HasSuffix(h.Reason, hostOff) || unended(h))
 	})
 	if i < 0 {
 		return

@@ -179,19 +179,32 @@ func (s *Safety) pay(ctx context.Context, d *due) (filed bool) {
 	s.mu.Lock()
 	d.kept = false
 	s.mu.Unlock()
-	if !errors.Is(err, inventory.ErrNotFound) && !errors.Is(err, inventory.ErrInvalid) {
-		s.Log.Error("the record did not take what a leak asks for; it is tried again", "what", d.name(), "err", err)
+	if never := d.Latch != "" && errors.Is(err, inventory.ErrInvalid) || s.nowhere(ctx, d); never && s.aside(d, err) {
+		return true
+	}
+	s.Log.Error("the record did not take what a leak asks for; it is tried again", "what", d.name(), "err", err)
+	return false
+}
+
+// nowhere: the record knows no such node or rack.
+func (s *Safety) nowhere(ctx context.Context, d *due) bool {
+	_, _, err := s.place(ctx, d.On)
+	return errors.Is(err, inventory.ErrNotFound)
+}
+
+// aside puts what the record will never take where a person finds it. It waits for no disk.
+func (s *Safety) aside(d *due, why error) bool {
+	if s.hung.Load() || !s.spooling.TryLock() {
 		return false
 	}
-	s.spooling.Lock()
-	path, aerr := spool(s.Spool).aside(d)
+	path, err := spool(s.Spool).aside(d)
 	s.spooling.Unlock()
 	s.Log.Error("the record will never take what a leak asks for: look at the machine, and set the latch by hand", "what", d.name(), "reason", d.Latch, "detail", d.Detail,
-		"err", err, "kept", path, "fault", aerr)
-	if aerr == nil {
+		"err", why, "kept", path, "fault", err)
+	if err == nil {
 		s.drop(d)
 	}
-	return true
+	return err == nil
 }
 
 // settle files what the record did not take before, latches first; nobody waits

@@ -151,6 +151,57 @@ func TestSafetyLate(t *testing.T) {
 	}
 }
 
+// TestSafetyStory: a latch on record is told a newer and a worse story of the power,
+// and no older one; a latch that a person set is left alone.
+func TestSafetyStory(t *testing.T) {
+	const notOff = "its host is NOT off (away): cut its supply at the shelf or outlet"
+	for _, c := range []struct{ held, by, owed, want string }{
+		{underWay, "", notOff, notOff},
+		{underWay, "", hostOff, hostOff},
+		{hostOff, "", notOff, notOff},
+		{hostOff, "", underWay, hostOff},
+		{notOff, "", hostOff, notOff},
+		{notOff, "", underWay, notOff},
+		{underWay, "fay", notOff, underWay},
+		{hostOff, "", hostOff, hostOff},
+	} {
+		slowRack(t, func(t *testing.T, p *pond, s *Safety, _ *scripted) {
+			on := inventory.NodeSubject(p.node("C01").ID)
+			at := time.Now()
+			time.Sleep(time.Second)
+			p.must(p.Store.Hold(t.Context(), on, inventory.Hold{Name: inventory.HoldSafetyLatch, By: inventory.PersonID(c.by), Reason: "leak: /L; " + c.held}))
+			s.promise(latchDue(on, at, "leak: /L; "+c.owed))
+			begins(t, follow(p, s, spooled(p, s)))
+			if r := p.latch("C01"); r != "leak: /L; "+c.want {
+				t.Errorf("held by %q as %q, owed %q: %q", c.by, c.held, c.owed, r)
+			}
+		})
+	}
+}
+
+// TestSafetyByHand: a latch that a person set with our words is not set again at
+// every look.
+func TestSafetyByHand(t *testing.T) {
+	slowRack(t, func(t *testing.T, p *pond, s *Safety, b *scripted) {
+		script(p, s, map[string]*scripted{"C01": dryBMC(), "C02": dryBMC(), "P01": dryBMC()})
+		n := p.node("C01")
+		p.must(p.Store.Hold(t.Context(), inventory.NodeSubject(n.ID), inventory.Hold{Name: inventory.HoldSafetyLatch, By: "fay", Reason: "leak: /L; " + underWay}))
+		for range 3 {
+			lookNow(t, s)
+		}
+		sets := 0
+		for e, err := range p.Entries(t.Context(), inventory.RackSubject(n.Rack), 0) {
+			p.must(err)
+			if e.Kind == "hold.set" {
+				sets++
+			}
+		}
+		if sets != 1 {
+			t.Errorf("%d latches were set", sets)
+		}
+	})
+}
+
 // TestSafetyOnce: what its maker is about to record is not recorded by a look
 // that falls between.
 func TestSafetyOnce(t *testing.T) {

@@ -39,21 +39,15 @@ func (s *Safety) recall() {
 }
 
 // payOld files what an earlier process was owed, unless the record has it: that
-// process may have died after the commit, and days ago. A latch that was set since
-// the reading, by whomever, has told people of this leak, and may be lifted for good.
-// What was on its way to the rack is looked at anew.
+// process may have died after the commit, and days ago. What was on its way to the
+// rack is looked at anew.
 func (s *Safety) payOld(ctx context.Context, d *due) bool {
 	ask, done := context.WithTimeout(ctx, watchAnswer)
 	defer done()
 	n, r, err := s.place(ask, d.On)
 	told := false
 	if err == nil {
-		told, err = s.onRecord(ask, d, r.ID)
-		held := r.Holds
-		if d.On.Scope == inventory.ScopeNode {
-			held = n.Holds
-		}
-		told = told || d.Latch != "" && slices.ContainsFunc(held, func(h inventory.Hold) bool { return h.Name == inventory.HoldSafetyLatch })
+		told, err = s.told(ask, d, n, r)
 	}
 	switch {
 	case errors.Is(err, inventory.ErrNotFound):
@@ -70,10 +64,30 @@ func (s *Safety) payOld(ctx context.Context, d *due) bool {
 	if d.On.Scope != inventory.ScopeNode {
 		return true
 	}
-	if n, err = s.Store.Node(ask, n.ID); err == nil && slices.ContainsFunc(n.Holds, leakLatch) {
+	if n, err = s.Store.Node(ask, n.ID); err != nil || gone(n) || !slices.ContainsFunc(n.Holds, leakLatch) {
+		return true
+	}
+	if seen, err := s.onRecord(ask, latchDue(inventory.RackSubject(n.Rack), d.At, leakReason), n.Rack); err == nil && !seen {
 		s.escalate(ctx, n)
 	}
 	return true
+}
+
+// told: the record has what is owed. A latch of ours that is held tells it unless
+// the power tells a newer or a worse story now; one that was set since the reading,
+// by whomever, has told people of this leak, and may be lifted for good.
+func (s *Safety) told(ctx context.Context, d *due, n inventory.Node, r inventory.Rack) (bool, error) {
+	held := r.Holds
+	if d.On.Scope == inventory.ScopeNode {
+		held = n.Holds
+	}
+	if i := slices.IndexFunc(held, func(h inventory.Hold) bool { return h.Name == inventory.HoldSafetyLatch }); d.Latch != "" && i >= 0 {
+		h := held[i]
+		newer := strings.HasSuffix(h.Reason, underWay)
+		worse := strings.HasSuffix(h.Reason, hostOff) && !strings.HasSuffix(d.Latch, hostOff) && !strings.HasSuffix(d.Latch, unsure)
+		return !leakLatch(h) || h.By != "" || h.Reason == d.Latch || !newer && !worse, nil
+	}
+	return s.onRecord(ctx, d, r.ID)
 }
 
 // place is what a debt is about.

@@ -56,7 +56,7 @@ func (p spool) bad() string { return fmt.Sprintf("%s.bad-%d", p, time.Now().Unix
 // aside keeps what the record will never take where a person finds it.
 func (p spool) aside(d *due) (string, error) {
 	if p == "" {
-		return "", nil
+		return "", errors.New("this server has no file for it")
 	}
 	raw, err := json.MarshalIndent([]*due{d}, "", " ")
 	if err != nil {
