@@ -218,13 +218,11 @@ func (s *Safety) settle(ctx context.Context) {
 	list := slices.DeleteFunc(s.debts(), func(d *due) bool { return d.kept })
 	s.mu.Unlock()
 	for _, d := range list {
-		paid := false
+		pay := s.pay
 		if d.old {
-			paid = s.payOld(ctx, d)
-		} else {
-			paid = s.pay(ctx, d)
+			pay = s.payOld
 		}
-		if !paid && ctx.Err() != nil {
+		if !pay(ctx, d) && ctx.Err() != nil {
 			return
 		}
 	}
